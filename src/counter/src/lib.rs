@@ -1,0 +1,1 @@
+//! The counter service: GET /count increments and answers the visitor count.

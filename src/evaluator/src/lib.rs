@@ -1,0 +1,1 @@
+//! CloudWatch's alarm semantics as pure functions of data and time.

@@ -1,0 +1,1 @@
+//! One small binary per deployed function.

@@ -1,0 +1,1 @@
+//! The binary: commands, daemon tasks, API and console.

@@ -1,0 +1,2 @@
+//! The process: arguments, signals, exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Values to text, SVG and HTML: charts, dashboards, mails.

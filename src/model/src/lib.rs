@@ -5,6 +5,7 @@
 //! returns what it could read and a list of [`Problem`]s, each with its place and a way out.
 
 pub mod alarm;
+pub mod catalogue;
 pub mod dashboard;
 pub mod estate;
 pub mod incident;
@@ -12,6 +13,7 @@ pub mod metric;
 pub mod problem;
 pub mod route;
 pub mod runbook;
+pub mod suite;
 pub mod time;
 
 pub use alarm::{

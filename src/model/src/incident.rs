@@ -101,6 +101,31 @@ pub enum Entry {
         /// When.
         at: Time,
     },
+    /// Alarms became part of an incident, or fire again in one that had been resolved.
+    Joined {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which alarms.
+        alarms: BTreeSet<String>,
+        /// When.
+        at: Time,
+    },
+    /// An alarm fires again so soon after the end of an incident that it is the same one.
+    Reopened {
+        /// Which.
+        incident: IncidentId,
+        /// When.
+        at: Time,
+    },
+    /// Somebody takes care of an incident: it is neither escalated nor repeated until it ends.
+    Acknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// By whom.
+        by: String,
+        /// When.
+        at: Time,
+    },
     /// All alarms of an incident are OK again, or it was closed by hand.
     Resolved {
         /// Which.
@@ -123,7 +148,7 @@ pub enum Entry {
         receiver: String,
         /// The reason as a sentence.
         because: String,
-        /// When it is looked at again; `None`: it was dropped.
+        /// When it is looked at again; `None`: it was dropped, or waits for what `because` names.
         until: Option<Time>,
         /// When.
         at: Time,
@@ -156,6 +181,9 @@ impl Entry {
         match self {
             Entry::Received { at, .. }
             | Entry::Opened { at, .. }
+            | Entry::Joined { at, .. }
+            | Entry::Reopened { at, .. }
+            | Entry::Acknowledged { at, .. }
             | Entry::Resolved { at, .. }
             | Entry::Held { at, .. }
             | Entry::Sent { at, .. }

@@ -8,18 +8,30 @@ pub mod alarm;
 pub mod catalogue;
 pub mod dashboard;
 pub mod estate;
+mod format;
+mod glob;
 pub mod incident;
+pub mod load;
 pub mod metric;
 pub mod problem;
+pub mod query;
+mod report;
 pub mod route;
+pub mod rule;
 pub mod runbook;
+pub mod schema;
+mod shape;
 pub mod suite;
 pub mod time;
+mod variables;
+mod yaml;
 
 pub use alarm::{
     ActionShape, AlarmKind, AlarmSpec, Comparison, LowSamples, MathEntry, MathExpression,
     MetricAlarm, MetricStat, Missing, RunbookRef, Severity, State, Threshold, Transition, Watch,
 };
+pub use dashboard::Dashboard;
+pub use estate::Estate;
 pub use incident::{Entry, Incident, IncidentId, Notification, NotificationId, NotificationKind};
 pub use metric::{
     Bound, Bounds, Datum, Dimensions, MetricId, Resolution, Stat, StatisticSet, Unit, Values,

@@ -85,6 +85,22 @@ impl Problem {
     }
 }
 
+/// `alarms/counter.yaml:7:16: unknown key `treshold` (did you mean `threshold`?)`; a warning says
+/// that it is one.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if self.level == Level::Warning {
+            f.write_str("warning: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The word of `words` that is nearest to `word`, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     words

@@ -4,6 +4,8 @@
 //! *i* covers `[start + i*interval, start + (i+1)*interval)`, evaluations run at
 //! `start + n*60 s` (10 s for high resolution) and see samples whose period has ended by then.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use crate::metric::{MetricId, Stat, StatisticSet, Unit};
 use crate::problem::Place;
 use crate::route::Matcher;
 use crate::time::Time;
+
+pub use values::{ValuesError, parse_values, write_values};
 
 /// One test file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,25 @@ pub struct Suite {
     pub alarms: Vec<(String, Place)>,
     /// In the order of the file.
     pub tests: Vec<Case>,
+}
+
+impl Suite {
+    /// Whether its globs select an alarm file, both named relative to the project.
+    pub fn selects(&self, alarm_file: &str) -> bool {
+        self.alarms.iter().any(|(glob, _)| {
+            let glob = crate::glob::resolve(&self.place.file, glob);
+            crate::glob::matches(&glob, alarm_file)
+        })
+    }
+
+    /// The alarms that its tests run, in the order of the estate.
+    pub fn alarms_of<'a>(
+        &self,
+        estate: &'a crate::estate::Estate,
+    ) -> Vec<&'a crate::alarm::AlarmSpec> {
+        let selected = |a: &&crate::alarm::AlarmSpec| self.selects(&a.place.file);
+        estate.alarms.iter().filter(selected).collect()
+    }
 }
 
 /// One test.

@@ -1,1 +1,13 @@
 //! CloudWatch's alarm semantics as pure functions of data and time.
+//!
+//! - [`statistics`]: the samples of a period and every statistic of them.
+//! - [`alarm`]: what a single-metric alarm says about the points of its evaluation range.
+//! - [`suite`]: alarm unit tests on a simulated clock.
+//!
+//! Nothing here waits, reads a clock, a file or the environment, or draws a random number. Where
+//! AWS does not publish a rule, ours is a field of [`alarm::Settings`] with the doubt beside it.
+//! Metric math, anomaly bands and composites get the answer [`alarm::Unsupported`].
+
+pub mod alarm;
+pub mod statistics;
+pub mod suite;

@@ -1,0 +1,163 @@
+//! CloudWatch dashboard bodies: read leniently, asked what they need, drawn.
+//!
+//! [`Board::parse`] turns a body into widgets with exact places and reports what it could not
+//! use; [`Board::queries`] says what to fetch; [`Board::html`] and [`Board::svg`] draw the
+//! answers. Unknown keys are ignored, as in CloudWatch. What cannot be drawn says so in its
+//! place.
+
+mod body;
+mod draw;
+mod label;
+mod metrics;
+mod place;
+mod views;
+
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
+use model::{MetricStat, Span, State, Time, Unit};
+
+use crate::palette::Theme;
+
+pub use body::{MetricWidget, PeriodOverride, View, Widget, WidgetKind};
+pub use metrics::{Entry, Source};
+
+/// One dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Board {
+    /// In the order of the body.
+    pub widgets: Vec<Widget>,
+    /// `start` and `end` as the body says them: ISO 8601 or, for the start, `-PT3H`.
+    pub start: Option<String>,
+    /// See `start`.
+    pub end: Option<String>,
+    /// `periodOverride`
+    pub periods: PeriodOverride,
+}
+
+/// One series that a board needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Under this key [`Data::series`] holds the answer. Equal queries of several widgets have
+    /// one key.
+    pub key: String,
+    /// Metric, statistic and period.
+    pub stat: MetricStat,
+    /// The board's span, its start rounded down to the period.
+    pub span: Span,
+}
+
+/// What became of a [`Query`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Oldest first, points without data left out.
+    Points(Vec<(Time, f64)>),
+    /// The fetch failed; drawn where the chart would be.
+    Failed(String),
+}
+
+/// An alarm as an alarm widget shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmState {
+    /// Its state.
+    pub state: State,
+    /// Since when.
+    pub since: Time,
+    /// Where its page is; only used in HTML.
+    pub link: Option<String>,
+}
+
+/// Everything that drawing a board needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Data {
+    /// The time shown.
+    pub span: Span,
+    /// By [`Query::key`]. A key that is not there is drawn as "no data".
+    pub series: HashMap<String, Answer>,
+    /// Units by [`Query::key`], where they are known; the others are drawn bare.
+    pub units: HashMap<String, Unit>,
+    /// By alarm name; an ARN in the body is looked up by its last part.
+    pub alarms: HashMap<String, AlarmState>,
+    /// The zone of time axes, where a widget does not say another.
+    pub zone: TimeZone,
+    /// How it is coloured. Use [`Theme::Page`] for [`Board::html`].
+    pub theme: Theme,
+}
+
+impl Data {
+    /// Nothing yet, in UTC.
+    pub fn new(span: Span) -> Data {
+        Data {
+            span,
+            series: HashMap::new(),
+            units: HashMap::new(),
+            alarms: HashMap::new(),
+            zone: TimeZone::UTC,
+            theme: Theme::Page,
+        }
+    }
+}
+
+impl Board {
+    /// Reads a body. The strings say what was not understood, each with its path
+    /// (`/widgets/3/properties/metrics/0`); the rest is drawn all the same.
+    pub fn parse(body: &serde_json::Value) -> (Board, Vec<String>) {
+        body::parse(body)
+    }
+
+    /// What must be fetched to draw the board over `span`; each series once.
+    pub fn queries(&self, span: Span) -> Vec<Query> {
+        let mut queries: Vec<Query> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for widget in &self.widgets {
+            if let WidgetKind::Metric(metric) = &widget.kind {
+                for query in metric.queries(self.periods, span) {
+                    if seen.insert(query.key.clone()) {
+                        queries.push(query);
+                    }
+                }
+            }
+        }
+        queries
+    }
+
+    /// The alarms whose states the board shows, by name, each once.
+    pub fn alarms(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for widget in &self.widgets {
+            let list: &[String] = match &widget.kind {
+                WidgetKind::Alarm { alarms, .. } => alarms,
+                WidgetKind::Metric(m) => &m.alarms,
+                _ => &[],
+            };
+            for name in list {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        names
+    }
+
+    /// The board as HTML: `<div class="board">` of one `<section class="widget">` a widget,
+    /// placed by the classes that [`Board::css`] defines.
+    pub fn html(&self, data: &Data) -> String {
+        draw::html(self, data)
+    }
+
+    /// The places of this board's widgets as a style sheet: a 24-column grid, rows as in the
+    /// body, one column on narrow screens. To be served as a file of its own or under a nonce.
+    pub fn css(&self) -> String {
+        place::css(self)
+    }
+
+    /// One picture of the entire board, for previews and mails.
+    pub fn svg(&self, data: &Data) -> String {
+        draw::svg(self, data)
+    }
+
+    /// A whole HTML document of the board with its style inside, for a file.
+    pub fn page(&self, name: &str, data: &Data) -> String {
+        draw::page(self, name, data)
+    }
+}

@@ -1,0 +1,180 @@
+//! What a series is called: CloudWatch's dynamic labels, and names where the body gives none.
+
+use jiff::tz::TimeZone;
+use model::{MetricStat, Time, Unit};
+
+use super::metrics::{Entry, Source};
+use crate::number;
+
+/// Names for entries without a label: the metric's name, and whatever else tells them apart.
+pub(super) fn names(entries: &[&Entry]) -> Vec<String> {
+    let metrics: Vec<Option<&MetricStat>> = entries
+        .iter()
+        .map(|e| match &e.source {
+            Source::Metric(m) => Some(m),
+            _ => None,
+        })
+        .collect();
+    let differs = |part: &dyn Fn(&MetricStat) -> String| {
+        let mut all = metrics.iter().flatten().map(|m| part(m));
+        let first = all.next();
+        all.any(|p| Some(p) != first)
+    };
+    let dimensions = |m: &MetricStat| {
+        m.metric
+            .dimensions
+            .iter()
+            .map(|(_, v)| v.to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let parts: [(bool, &dyn Fn(&MetricStat) -> String); 4] = [
+        (differs(&|m| m.metric.namespace.clone()), &|m| {
+            m.metric.namespace.clone()
+        }),
+        (differs(&dimensions), &dimensions),
+        (differs(&|m| m.stat.to_string()), &|m| m.stat.to_string()),
+        (differs(&|m| m.region.clone().unwrap_or_default()), &|m| {
+            m.region.clone().unwrap_or_default()
+        }),
+    ];
+    metrics
+        .iter()
+        .zip(entries)
+        .map(|(metric, entry)| match (metric, &entry.source) {
+            (Some(m), _) => {
+                let mut name = m.metric.name.clone();
+                for (_, part) in parts.iter().filter(|(differs, _)| *differs) {
+                    let part = part(m);
+                    if !part.is_empty() {
+                        name.push(' ');
+                        name.push_str(&part);
+                    }
+                }
+                name
+            }
+            (None, Source::Expression(e)) => e.clone(),
+            (None, _) => entry.id.clone().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// What a dynamic label can speak of.
+pub(super) struct Facts<'a> {
+    pub(super) name: &'a str,
+    pub(super) metric: Option<&'a MetricStat>,
+    pub(super) points: &'a [(Time, f64)],
+    pub(super) unit: Unit,
+    pub(super) zone: &'a TimeZone,
+}
+
+/// Fills `${LAST}`, `${MAX}`, `${PROP('Dim.X')}` and their kin in; what is not known stays as it
+/// is, as CloudWatch leaves it.
+pub(super) fn fill(label: &str, facts: &Facts<'_>) -> String {
+    let mut out = String::with_capacity(label.len());
+    let mut rest = label;
+    while let Some(at) = rest.find("${") {
+        let Some(length) = rest[at..].find('}') else {
+            break;
+        };
+        out.push_str(&rest[..at]);
+        let whole = &rest[at..=at + length];
+        match value(&whole[2..whole.len() - 1], facts) {
+            Some(text) => out.push_str(&text),
+            None => out.push_str(whole),
+        }
+        rest = &rest[at + length + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn value(word: &str, facts: &Facts<'_>) -> Option<String> {
+    let values = || facts.points.iter().map(|p| p.1);
+    let sum = || values().sum::<f64>();
+    let show = |v: Option<f64>| Some(v.map_or("–".into(), |v| number::number(v, facts.unit)));
+    let time = |p: Option<&(Time, f64)>| {
+        Some(p.map_or("–".into(), |(t, _)| number::clock(*t, facts.zone)))
+    };
+    let by_value = |a: &&(Time, f64), b: &&(Time, f64)| a.1.total_cmp(&b.1);
+    match word {
+        "LABEL" => Some(facts.name.to_owned()),
+        "LAST" => show(values().next_back()),
+        "FIRST" => show(values().next()),
+        "MAX" => show(values().reduce(f64::max)),
+        "MIN" => show(values().reduce(f64::min)),
+        "SUM" => show((!facts.points.is_empty()).then(sum)),
+        "AVG" => show((!facts.points.is_empty()).then(|| sum() / facts.points.len() as f64)),
+        "DATAPOINT_COUNT" => Some(facts.points.len().to_string()),
+        "LAST_TIME" => time(facts.points.last()),
+        "FIRST_TIME" => time(facts.points.first()),
+        "MAX_TIME" => time(facts.points.iter().max_by(by_value)),
+        "MIN_TIME" => time(facts.points.iter().min_by(by_value)),
+        _ => {
+            let property = word.strip_prefix("PROP('")?.strip_suffix("')")?;
+            let metric = facts.metric?;
+            match property {
+                "Namespace" => Some(metric.metric.namespace.clone()),
+                "MetricName" => Some(metric.metric.name.clone()),
+                "Stat" => Some(metric.stat.to_string()),
+                "Period" => Some(metric.period.to_string()),
+                "Region" => metric.region.clone(),
+                _ => {
+                    let name = property.strip_prefix("Dim.")?;
+                    metric.metric.dimensions.get(name).map(str::to_owned)
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{MetricId, Stat};
+
+    #[test]
+    fn dynamic_labels_are_filled_and_unknown_ones_left() {
+        let metric = MetricStat {
+            metric: MetricId::new("AWS/Lambda", "Errors", [("FunctionName", "demo")]),
+            stat: Stat::Sum,
+            period: 60,
+            unit: None,
+            region: None,
+        };
+        let points = [
+            (Time::from_secs(0), 1.0),
+            (Time::from_secs(60), 5.0),
+            (Time::from_secs(120), 3.0),
+        ];
+        let check = |label: &str, points: &[(Time, f64)], expect: &str| {
+            let facts = Facts {
+                name: "Errors",
+                metric: Some(&metric),
+                points,
+                unit: Unit::Count,
+                zone: &TimeZone::UTC,
+            };
+            assert_eq!(fill(label, &facts), expect);
+        };
+        check("plain", &points, "plain");
+        check(
+            "${LABEL} max ${MAX} last ${LAST}",
+            &points,
+            "Errors max 5 last 3",
+        );
+        check("${SUM}/${AVG}/${MIN}/${FIRST}", &points, "9/3/1/1");
+        check("${MAX_TIME}", &points, "00:01 UTC");
+        check(
+            "${PROP('Dim.FunctionName')} ${PROP('Stat')}",
+            &points,
+            "demo Sum",
+        );
+        check(
+            "${PROP('Dim.X')} ${NOPE} ${",
+            &points,
+            "${PROP('Dim.X')} ${NOPE} ${",
+        );
+        check("${LAST} ${SUM}", &[], "– –");
+    }
+}

@@ -1,0 +1,233 @@
+//! Dashboards as they come out: places, queries, and what stands in each widget.
+
+use std::time::Duration;
+
+use model::{Span, State, Time, Unit};
+use render::Theme;
+use render::dashboard::{AlarmState, Answer, Board, Data};
+use roxmltree::{Document, Node};
+use serde_json::{Value, json};
+
+fn span() -> Span {
+    Span::last(
+        Duration::from_secs(3 * 3600),
+        Time::from_secs(1_767_600_000),
+    )
+}
+
+fn board(widgets: Value) -> Board {
+    let (board, problems) = Board::parse(&json!({ "widgets": widgets }));
+    assert!(problems.is_empty(), "{problems:?}");
+    board
+}
+
+/// Every series 1, 2, 3 … a minute, and its unit.
+fn filled(board: &Board, unit: Unit) -> Data {
+    let mut data = Data::new(span());
+    for query in board.queries(span()) {
+        let step = Duration::from_secs(u64::from(query.stat.period));
+        let mut points = Vec::new();
+        let mut at = query.span.start;
+        while at < query.span.end {
+            points.push((at, points.len() as f64 + 1.0));
+            at = at + step;
+        }
+        data.units.insert(query.key.clone(), unit);
+        data.series.insert(query.key, Answer::Points(points));
+    }
+    data
+}
+
+fn texts(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).expect("well-formed");
+    document
+        .descendants()
+        .filter(|n| n.has_tag_name(("http://www.w3.org/2000/svg", "text")))
+        .map(|n: Node<'_, '_>| n.text().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn each_series_is_fetched_once_with_the_period_it_is_drawn_with() {
+    let board = board(json!([
+        { "type": "metric", "properties": { "period": 60, "stat": "Sum", "metrics": [
+            ["A", "x", "D", "1"], [".", ".", ".", "."], [".", ".", ".", ".", { "visible": false, "stat": "p50" }], ["...", { "stat": "p99" }] ] } },
+        { "type": "metric", "properties": { "period": 60, "stat": "Sum", "setPeriodToTimeRange": true, "metrics": [["A", "x", "D", "1"]] } },
+    ]));
+    let keys = |length: u64| -> Vec<String> {
+        let span = Span::last(Duration::from_secs(length), Time::from_secs(1_767_600_000));
+        board.queries(span).into_iter().map(|q| q.key).collect()
+    };
+    assert_eq!(
+        keys(3 * 3600),
+        [
+            "Sum(A/x{D=\"1\"})[60]",
+            "p99(A/x{D=\"1\"})[60]",
+            "Sum(A/x{D=\"1\"})[10800]#1767589200",
+        ]
+    );
+    assert_eq!(keys(3 * 86_400)[0], "Sum(A/x{D=\"1\"})[300]");
+}
+
+#[test]
+fn the_grid_is_exact() {
+    let board = board(json!([
+        { "type": "text", "x": 3, "y": 2, "width": 9, "height": 4, "properties": { "markdown": "a" } },
+        { "type": "text", "x": 12, "y": 2, "width": 12, "height": 1, "properties": { "markdown": "b" } },
+    ]));
+    let css = board.css();
+    assert!(
+        css.contains(".board .p0{grid-area:3/4/span 4/span 9}"),
+        "{css}"
+    );
+    assert!(
+        css.contains(".board .p1{grid-area:3/13/span 1/span 12}"),
+        "{css}"
+    );
+    assert!(
+        css.contains("repeat(24,") && css.contains("repeat(6,"),
+        "{css}"
+    );
+    let svg = board.svg(&Data::new(span()));
+    assert!(svg.contains("viewBox=\"0 0 1216 280\""), "{svg}");
+    assert!(
+        svg.contains("translate(162 100)") && svg.contains("translate(612 100)"),
+        "{svg}"
+    );
+}
+
+#[test]
+fn every_view_shows_its_values() {
+    let check = |view: &str, unit: Unit, expect: &[&str]| {
+        let board = board(json!([{ "type": "metric", "width": 12, "properties": {
+            "view": view, "period": 60, "stat": "Sum", "title": "The title", "sparkline": true,
+            "yAxis": { "left": { "min": 0, "max": 1000 } },
+            "metrics": [["A", "calls", { "label": "${LABEL}, max ${MAX}" }]] } }]));
+        let shown = texts(&board.svg(&filled(&board, unit)));
+        for text in expect.iter().chain(&["The title"]) {
+            assert!(
+                shown.iter().any(|t| t == text),
+                "{view}: {text} in {shown:?}"
+            );
+        }
+    };
+    check("singleValue", Unit::Count, &["calls, max 180", "180"]);
+    check(
+        "gauge",
+        Unit::Milliseconds,
+        &["calls, max 180 ms", "180 ms", "0 ms", "1 s"],
+    );
+    check("bar", Unit::Count, &["calls, max 180", "180"]);
+    check("pie", Unit::Count, &["calls, max 180", "180 (100 %)"]);
+    check(
+        "table",
+        Unit::Count,
+        &[
+            "last", "min", "max", "average", "sum", "1", "180", "90.5", "16,290",
+        ],
+    );
+    check("timeSeries", Unit::Milliseconds, &["0", "1 s", "UTC"]);
+}
+
+#[test]
+fn what_cannot_be_drawn_says_so_in_its_place() {
+    let check = |mut widget: Value, expect: &str| {
+        widget["width"] = json!(24);
+        let (board, _) = Board::parse(&json!({ "widgets": [widget] }));
+        let mut data = Data::new(span());
+        for query in board.queries(span()) {
+            data.series
+                .insert(query.key, Answer::Failed("timed out after 5 s".into()));
+        }
+        for out in [board.html(&data), board.svg(&data)] {
+            assert!(out.contains(expect), "{expect}: {out}");
+        }
+    };
+    check(
+        json!({ "type": "log", "properties": { "query": "fields @message" } }),
+        "fields @message",
+    );
+    check(
+        json!({ "type": "explorer" }),
+        "A metrics explorer. It cannot be drawn here yet.",
+    );
+    check(json!({ "type": "custom" }), "in CloudWatch only");
+    check(json!({ "type": "hologram" }), "`hologram`");
+    check(
+        json!({ "type": "metric", "properties": { "metrics": [[{ "expression": "a / b" }]] } }),
+        "not computed yet: a / b",
+    );
+    check(
+        json!({ "type": "metric", "properties": { "metrics": [["A", "x"]] } }),
+        "x could not be read: timed out after 5 s",
+    );
+    check(
+        json!({ "type": "metric", "properties": { "view": "table", "metrics": [["A", "x"]] } }),
+        "x could not be read: timed out after 5 s",
+    );
+    check(
+        json!({ "type": "metric", "properties": { "metrics": [] } }),
+        "no metrics to show",
+    );
+}
+
+#[test]
+fn alarm_states_show_by_word_and_link() {
+    let board = board(
+        json!([{ "type": "alarm", "properties": { "title": "Alarms", "alarms": [
+        "arn:aws:cloudwatch:us-east-1:000000000000:alarm:counter-errors", "gone" ] } }]),
+    );
+    let mut data = Data::new(span());
+    data.alarms.insert(
+        "counter-errors".into(),
+        AlarmState {
+            state: State::Alarm,
+            since: span().end,
+            link: Some("/alarms/counter-errors".into()),
+        },
+    );
+    let html = board.html(&data);
+    assert!(
+        html.contains("<a href=\"/alarms/counter-errors\">counter-errors</a>"),
+        "{html}"
+    );
+    assert!(
+        html.contains("class=\"state\">ALARM<") && html.contains("class=\"state\">unknown<"),
+        "{html}"
+    );
+    let shown = texts(&board.svg(&data));
+    assert_eq!(
+        shown,
+        ["Alarms", "counter-errors", "ALARM", "gone", "unknown"]
+    );
+}
+
+#[test]
+fn plain_themes_name_no_custom_property() {
+    let board = board(json!([
+        { "type": "metric", "properties": { "metrics": [["A", "x"], ["A", "y"]], "stacked": true } },
+        { "type": "alarm", "properties": { "alarms": ["a"] } },
+        { "type": "text", "properties": { "markdown": "m" } },
+    ]));
+    for theme in [Theme::Light, Theme::Dark] {
+        let data = Data {
+            theme,
+            ..filled(&board, Unit::Count)
+        };
+        assert!(!board.svg(&data).contains("var("));
+    }
+    let alone = Data {
+        theme: Theme::Standalone,
+        ..filled(&board, Unit::Count)
+    };
+    assert_eq!(board.svg(&alone).matches("<style>").count(), 1);
+    assert!(!board.html(&filled(&board, Unit::Count)).contains("<style"));
+}
+
+#[test]
+fn a_file_of_its_own_has_its_style_inside() {
+    let board = board(json!([{ "type": "text", "properties": { "markdown": "# hello" } }]));
+    let page = board.page("<demo>", &Data::new(span()));
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(page.contains("<title>&lt;demo&gt;</title>") && page.contains(".p0{grid-area"));
+}

@@ -24,4 +24,4 @@ pub use journal::Journal;
 pub use logs::{LogEvent, LogQuery, Logs};
 pub use metrics::{MetricFilter, Metrics, Point, Series, SeriesQuery};
 pub use topics::{Publish, Topics};
-pub use traces::{TraceFilter, Traces};
+pub use traces::{TraceFilter, TraceSummary, Traces};

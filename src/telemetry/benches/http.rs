@@ -1,0 +1,241 @@
+//! What telemetry adds to a request: `GET /count` bare, with all traces sampled, with none.
+//!
+//! Each variant is a server in a process of its own (one thread, mimalloc), so that its CPU time
+//! can be told apart; the load is a loop of keep-alive connections in this process. Rounds are
+//! interleaved. Sampled means: one EMF line, one segment with three subsegments, through `tracing`
+//! and `tracing-opentelemetry`, into sinks that count bytes. `shipped` sends each segment as a
+//! datagram and writes each line to the null device as well.
+//!
+//! `cargo bench -p telemetry --bench http`; with `--tiny` each serves a few requests and only the
+//! answers are compared.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router};
+use cpu_time::ProcessTime;
+use telemetry::emf::LineSink;
+use telemetry::xray::{Sampling, SegmentSink, XrayDaemon};
+use telemetry::{Builder, Telemetry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const VARIANTS: [&str; 4] = ["bare", "unsampled", "sampled", "shipped"];
+const CONNECTIONS: usize = 32;
+
+#[derive(serde::Serialize)]
+struct Count {
+    name: &'static str,
+    count: u64,
+}
+
+type Store = Arc<AtomicU64>;
+
+async fn bare(State(store): State<Store>) -> Json<Count> {
+    Json(Count { name: "home", count: store.fetch_add(1, Relaxed) + 1 })
+}
+
+async fn traced(State(store): State<Store>) -> Json<Count> {
+    let count = tracing::info_span!("decode", route = "/count").in_scope(|| store.fetch_add(1, Relaxed) + 1);
+    tracing::info_span!("S3", otel.kind = "client", rpc.system = "aws-api", rpc.method = "PutObject").in_scope(|| ());
+    tracing::info_span!("DynamoDB", otel.kind = "client", rpc.system = "aws-api", rpc.method = "PutItem").in_scope(|| ());
+    Json(Count { name: "home", count })
+}
+
+#[derive(Default)]
+struct Bytes(AtomicU64);
+
+impl LineSink for Bytes {
+    fn line(&self, line: &[u8]) {
+        self.0.fetch_add(line.len() as u64, Relaxed);
+    }
+}
+
+impl SegmentSink for Bytes {
+    fn segment(&self, document: &[u8]) {
+        self.0.fetch_add(document.len() as u64, Relaxed);
+    }
+}
+
+struct Device(File);
+
+impl LineSink for Device {
+    fn line(&self, line: &[u8]) {
+        (&self.0).write_all(line).unwrap();
+    }
+}
+
+fn telemetry(variant: &str) -> Option<Telemetry> {
+    let counted = |sampling| Telemetry::builder().lines(Arc::new(Bytes::default())).segments(Arc::new(Bytes::default())).sampling(sampling);
+    let builder: Builder = match variant {
+        "unsampled" => counted(Sampling::Never),
+        "sampled" => counted(Sampling::Always),
+        "shipped" => {
+            let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let daemon = XrayDaemon::connect(nobody.local_addr().unwrap()).unwrap();
+            // It stays open so that datagrams have somewhere to go; nobody reads them.
+            std::mem::forget(nobody);
+            let device = File::options().write(true).open("/dev/null").unwrap();
+            counted(Sampling::Always).segments(Arc::new(daemon)).lines(Arc::new(Device(device)))
+        }
+        _ => return None,
+    };
+    Some(builder.install().unwrap())
+}
+
+/// Serves one variant until the standard input ends; answers each line on it with the CPU time of
+/// this process in nanoseconds.
+fn serve(variant: &str) {
+    let route: MethodRouter<Store> = match telemetry(variant) {
+        None => get(bare),
+        Some(telemetry) => get(traced).layer(telemetry.service("BenchSvc", "home").route("/count").page_view()),
+    };
+    let router = Router::new().route("/count", route).with_state(Store::default());
+    std::thread::spawn(|| {
+        for _ in std::io::stdin().lines() {
+            println!("{}", ProcessTime::now().as_duration().as_nanos());
+        }
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use axum::serve::ListenerExt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+        axum::serve(listener, router).await.unwrap();
+    });
+}
+
+struct Server {
+    variant: &'static str,
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    address: SocketAddr,
+    rounds: Vec<f64>,
+}
+
+impl Server {
+    fn start(variant: &'static str) -> Server {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--serve", variant])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut address = String::new();
+        stdout.read_line(&mut address).unwrap();
+        Server { variant, process, stdin, stdout, address: address.trim().parse().unwrap(), rounds: Vec::new() }
+    }
+
+    fn cpu_nanoseconds(&mut self) -> f64 {
+        self.stdin.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim().parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One connection, one request after the other; answers the last body.
+async fn visit(address: SocketAddr, count: usize) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = vec![0; 4096];
+    let mut body = String::new();
+    for _ in 0..count {
+        stream.write_all(b"GET /count HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\n\r\n").await.unwrap();
+        let mut length = 0;
+        body = loop {
+            let read = stream.read(&mut buffer[length..]).await.unwrap();
+            assert!(read > 0, "the server closed the connection");
+            length += read;
+            if let Some(body) = whole(&buffer[..length]) {
+                break body;
+            }
+        };
+    }
+    body
+}
+
+/// The body, when the answer is complete.
+fn whole(answer: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap();
+    (body.len() == length.parse::<usize>().unwrap()).then(|| body.to_owned())
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|a| a == "--serve") {
+        return serve(&arguments[at + 1]);
+    }
+    let tiny = arguments.iter().any(|a| a == "--tiny");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut servers = VARIANTS.map(Server::start);
+    for server in &servers {
+        for expect in 1..=3 {
+            let body = runtime.block_on(visit(server.address, 1));
+            assert_eq!(body, format!("{{\"name\":\"home\",\"count\":{expect}}}"), "{}", server.variant);
+        }
+    }
+    if tiny {
+        return;
+    }
+    let load = |address, requests: usize| {
+        runtime.block_on(async {
+            let visits: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(visit(address, requests / CONNECTIONS))).collect();
+            for visit in visits {
+                visit.await.unwrap();
+            }
+        });
+    };
+    const REQUESTS: usize = 64_000;
+    for server in &servers {
+        load(server.address, REQUESTS / 4);
+    }
+    for _ in 0..9 {
+        for server in &mut servers {
+            let before = server.cpu_nanoseconds();
+            load(server.address, REQUESTS);
+            let used = server.cpu_nanoseconds() - before;
+            server.rounds.push(used / REQUESTS as f64 / 1000.0);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    println!("{:<12} {:>7} {:>15} {:>7}", "CPU us/req", "median", "(min-max)", "ratio");
+    let goals = ["", "(goal <= 1.30, aim 1.1)", "(goal <= 2.00, aim 1.3)", "(no goal)"];
+    let mut bare = 0.0;
+    for (server, goal) in servers.iter_mut().zip(goals) {
+        let rounds = &mut server.rounds;
+        rounds.sort_by(f64::total_cmp);
+        let (median, least, most) = (rounds[rounds.len() / 2], rounds[0], rounds[rounds.len() - 1]);
+        if server.variant == "bare" {
+            bare = median;
+        }
+        println!("{:<12} {median:>7.2} {:>15} {:>7.2} {goal}", server.variant, format!("({least:.2}-{most:.2})"), median / bare);
+    }
+}

@@ -1,0 +1,250 @@
+//! The documents under way.
+//!
+//! Every document has a slot from its first span's start to its end, and the number of the slot
+//! is in the lowest bits of the ids of all its spans: so a child finds the document of its parent
+//! without a map, and two requests never wait for each other. Slots keep their buffers, so a busy
+//! process soon allocates nothing here.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::SegmentSink;
+use super::ids::{SegmentId, TraceId};
+use super::record::{Kind, Segment, write_head};
+use crate::sinks::held;
+
+/// The largest document; X-Ray takes 64 KB, and one datagram holds a little less.
+pub(crate) const MAX_DOCUMENT: usize = 64_000;
+
+/// What is left for the document's own members when its parts are counted.
+const MAX_PARTS: usize = MAX_DOCUMENT - 12_000;
+
+/// More subsegments than this do not fit 64 KB anyway.
+const MAX_FRAGMENTS: usize = 512;
+
+/// Bits of an id that name its slot.
+const SLOT_BITS: u32 = 14;
+const CHUNK: usize = 256;
+const CHUNKS: usize = (1 << SLOT_BITS) / CHUNK;
+
+/// The documents of one tracer.
+pub(crate) struct Parts {
+    chunks: [OnceLock<Box<[Mutex<Part>]>>; CHUNKS],
+    free: Mutex<Vec<u16>>,
+    next: AtomicU32,
+    dropped: AtomicU64,
+    sink: Arc<dyn SegmentSink>,
+}
+
+/// A document under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    slot: u16,
+    generation: u32,
+}
+
+#[derive(Default)]
+struct Part {
+    /// 0 when the slot is free.
+    trace: u128,
+    generation: u32,
+    shift: i64,
+    fragments: Vec<Fragment>,
+    bytes: Vec<u8>,
+}
+
+/// A finished subsegment: its members, in `bytes`.
+struct Fragment {
+    id: SegmentId,
+    parent: SegmentId,
+    from: usize,
+    to: usize,
+    written: bool,
+}
+
+/// The head of a document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub trace: TraceId,
+    pub parent: Option<SegmentId>,
+    pub kind: Kind,
+}
+
+impl Parts {
+    pub fn new(sink: Arc<dyn SegmentSink>) -> Parts {
+        Parts {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            free: Mutex::default(),
+            next: AtomicU32::new(0),
+            dropped: AtomicU64::new(0),
+            sink,
+        }
+    }
+
+    /// Documents that were not begun because all 16,384 slots were taken.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Begins a document whose times are to be moved by `shift` microseconds. `None` when too many
+    /// are under way.
+    pub fn open(&self, trace: TraceId, shift: i64) -> Option<(Place, SegmentId)> {
+        let slot = held(&self.free).pop().or_else(|| {
+            let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (next < 1 << SLOT_BITS).then_some(next + 1)
+            });
+            taken.ok().map(|slot| slot as u16)
+        });
+        let Some(slot) = slot else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let mut part = held(self.part(slot));
+        part.trace = trace.0;
+        part.shift = shift;
+        let place = Place { slot, generation: part.generation };
+        Some((place, new_id(slot)))
+    }
+
+    /// The document of a span of this process, as long as it is under way, and an id for a child.
+    pub fn find(&self, trace: TraceId, parent: SegmentId) -> Option<(Place, SegmentId)> {
+        let slot = (parent.0 & ((1 << SLOT_BITS) - 1)) as u16;
+        if self.chunks[usize::from(slot) / CHUNK].get().is_none() {
+            return None;
+        }
+        let part = held(self.part(slot));
+        let place = Place { slot, generation: part.generation };
+        (part.trace == trace.0).then(|| (place, new_id(slot)))
+    }
+
+    /// How far the times of a document are moved.
+    pub fn shift(&self, place: Place) -> i64 {
+        held(self.part(place.slot)).shift
+    }
+
+    /// Adds a finished subsegment to its document; alone when that has ended or is full.
+    pub fn add(&self, place: Place, head: Head, id: SegmentId, write: impl FnOnce(&mut Vec<u8>)) {
+        let parent = head.parent.unwrap_or(id);
+        {
+            let mut part = held(self.part(place.slot));
+            if part.generation == place.generation && part.fragments.len() < MAX_FRAGMENTS && part.bytes.len() < MAX_PARTS {
+                let Part { bytes, fragments, .. } = &mut *part;
+                let from = bytes.len();
+                write(bytes);
+                if bytes.len() <= MAX_PARTS {
+                    let to = bytes.len();
+                    fragments.push(Fragment { id, parent, from, to, written: false });
+                    return;
+                }
+                let alone = bytes.split_off(from);
+                drop(part);
+                return self.send(head, |out| out.extend_from_slice(&alone));
+            }
+        }
+        self.send(head, write);
+    }
+
+    /// Ends a document: one segment with its subsegments in it. What does not belong below it
+    /// (its parent is still running) is sent on its own.
+    pub fn close(&self, place: Place, head: Head, segment: &Segment<'_>) {
+        with_buffer(|out| {
+            let mut part = held(self.part(place.slot));
+            let Part { fragments, bytes, .. } = &mut *part;
+            write_head(out, head.trace, head.parent, head.kind);
+            let members = out.len();
+            segment.write_members(out);
+            if out.len() + bytes.len() + 2 * fragments.len() + 20 > MAX_DOCUMENT {
+                out.truncate(members);
+                Segment { metadata: &[], other_metadata: &[], ..segment.clone() }.write_members(out);
+            }
+            nest(fragments, bytes, segment.id, out);
+            out.push(b'}');
+            self.sink.segment(out);
+            if fragments.iter().any(|f| !f.written) {
+                self.send_rest(head.trace, fragments, bytes, out);
+            }
+            part.reset();
+        });
+        held(&self.free).push(place.slot);
+    }
+
+    fn send_rest(&self, trace: TraceId, fragments: &mut [Fragment], bytes: &[u8], out: &mut Vec<u8>) {
+        for i in 0..fragments.len() {
+            // A fragment whose parent waits here as well is written inside that parent.
+            let parent = fragments[i].parent;
+            if fragments[i].written || fragments.iter().any(|f| !f.written && f.id == parent) {
+                continue;
+            }
+            let Fragment { id, from, to, .. } = fragments[i];
+            fragments[i].written = true;
+            out.clear();
+            write_head(out, trace, Some(parent), Kind::Subsegment);
+            out.extend_from_slice(&bytes[from..to]);
+            nest(fragments, bytes, id, out);
+            out.push(b'}');
+            self.sink.segment(out);
+        }
+    }
+
+    fn send(&self, head: Head, write: impl FnOnce(&mut Vec<u8>)) {
+        with_buffer(|out| {
+            write_head(out, head.trace, head.parent, Kind::Subsegment);
+            write(out);
+            out.push(b'}');
+            self.sink.segment(out);
+        });
+    }
+
+    fn part(&self, slot: u16) -> &Mutex<Part> {
+        let (chunk, index) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
+        &self.chunks[chunk].get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect())[index]
+    }
+}
+
+impl Part {
+    fn reset(&mut self) {
+        self.trace = 0;
+        self.generation = self.generation.wrapping_add(1);
+        self.fragments.clear();
+        self.bytes.clear();
+        // One large document must not cost its memory for ever in every slot.
+        self.bytes.shrink_to(8 * 1024);
+    }
+}
+
+/// Appends the subsegments of `parent`, each with its own in it.
+fn nest(fragments: &mut [Fragment], bytes: &[u8], parent: SegmentId, out: &mut Vec<u8>) {
+    let mut first = true;
+    for i in 0..fragments.len() {
+        if fragments[i].written || fragments[i].parent != parent {
+            continue;
+        }
+        fragments[i].written = true;
+        let Fragment { id, from, to, .. } = fragments[i];
+        out.extend_from_slice(if std::mem::take(&mut first) { b",\"subsegments\":[{" } else { b",{" });
+        out.extend_from_slice(&bytes[from..to]);
+        nest(fragments, bytes, id, out);
+        out.push(b'}');
+    }
+    if !first {
+        out.push(b']');
+    }
+}
+
+fn new_id(slot: u16) -> SegmentId {
+    // The slot is in the lowest bits; with random ones above them it is neither 0 nor NOBODY.
+    let random = SegmentId::generate().bits() << SLOT_BITS >> SLOT_BITS;
+    SegmentId((random.clamp(1, (1 << (64 - SLOT_BITS)) - 2) << SLOT_BITS) | u64::from(slot))
+}
+
+/// A buffer that is used again, taken out while it is in use so that a sink may trace as well.
+fn with_buffer(f: impl FnOnce(&mut Vec<u8>)) {
+    thread_local! {
+        static DOCUMENT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut buffer = DOCUMENT.take();
+    buffer.clear();
+    f(&mut buffer);
+    DOCUMENT.set(buffer);
+}

@@ -1,0 +1,201 @@
+//! The local gateway: a REST API in front of a function, as API Gateway would be.
+//!
+//! Per request: the `AWS/ApiGateway` metrics Count, Latency, IntegrationLatency, 4XXError and
+//! 5XXError by ApiName and by ApiName and Stage, and one access log line. A failed invocation is
+//! answered 502, a throttled one 500, a timed-out one 504, each with API Gateway's body and with
+//! CORS headers, as a gateway response of a deployed API adds them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use model::{Dimensions, Unit};
+use ports::Clock;
+use serde_json::json;
+use tracing::Instrument;
+
+use crate::pump::{Pump, Stream};
+use crate::runtime::{Failure, Function, datum, request_id};
+
+/// API Gateway's payload limit.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// One API and the function behind it.
+pub struct Api {
+    /// `ApiName`.
+    pub name: String,
+    /// `Stage`.
+    pub stage: String,
+    /// The function that answers.
+    pub function: Arc<Function>,
+    pump: Pump,
+    access_log: Stream,
+    clock: Arc<dyn Clock>,
+}
+
+struct Seen {
+    id: String,
+    method: String,
+    path: String,
+    protocol: String,
+    agent: String,
+}
+
+impl Api {
+    /// An API in front of a function.
+    pub fn new(name: &str, stage: &str, function: Arc<Function>, pump: &Pump, clock: Arc<dyn Clock>) -> Arc<Api> {
+        Arc::new(Api {
+            name: name.into(),
+            stage: stage.into(),
+            function,
+            access_log: pump.stream(&format!("/aws/apigateway/{name}/{stage}"), &format!("{name}-access")),
+            pump: pump.clone(),
+            clock,
+        })
+    }
+
+    /// A router that sends everything to the API; nest it where the API shall answer.
+    pub fn router(self: &Arc<Api>) -> Router {
+        let api = self.clone();
+        Router::new().fallback(move |request: Request| {
+            let api = api.clone();
+            async move { api.handle(request).await }
+        })
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, mut request: Request) -> Response {
+        let begun = Instant::now();
+        let seen = Seen {
+            id: request_id(),
+            method: request.method().to_string(),
+            path: request.uri().path().to_string(),
+            protocol: format!("{:?}", request.version()),
+            agent: header_text(&request, header::USER_AGENT),
+        };
+        let incoming = header_text(&request, "x-amzn-trace-id");
+        let span = tracing::info_span!(
+            "gateway",
+            otel.kind = "server",
+            otel.name = %format_args!("{}/{}", self.name, self.stage),
+            xray.segment = true,
+            xray.origin = "AWS::ApiGateway::Stage",
+            http.request.method = %seen.method,
+            url.path = %seen.path,
+            user_agent.original = %seen.agent,
+            http.response.status_code = tracing::field::Empty,
+        );
+        telemetry::accept_trace_header(&span, &incoming);
+        // From here on the trace is this process's own; the function hears of it through the span.
+        request.headers_mut().remove("x-amzn-trace-id");
+        let trace = telemetry::trace_header(&span);
+        let (response, integration, error) = self.answer(request).instrument(span.clone()).await;
+        let status = response.status();
+        span.record("http.response.status_code", status.as_u16());
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        self.publish(status, took, integration);
+        self.log(&seen, &response, took, integration, error.as_deref());
+        let mut response = response;
+        if let Ok(value) = HeaderValue::from_str(&trace) {
+            response.headers_mut().insert("x-amzn-trace-id", value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&seen.id) {
+            response.headers_mut().insert("x-amzn-requestid", value);
+        }
+        response
+    }
+
+    /// The response, the integration's milliseconds, and what went wrong in it.
+    async fn answer(&self, request: Request) -> (Response, f64, Option<String>) {
+        let (parts, body) = request.into_parts();
+        let body = match http_body_util::Limited::new(body, MAX_BODY).collect().await {
+            Ok(whole) => whole.to_bytes(),
+            Err(_) => {
+                let response = refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long");
+                return (response, 0.0, None);
+            }
+        };
+        let begun = Instant::now();
+        let outcome = self.function.invoke(Request::from_parts(parts, Body::from(body))).await;
+        let integration = begun.elapsed().as_secs_f64() * 1000.0;
+        match outcome {
+            Ok(response) => (response, integration, None),
+            Err(Failure::Throttled) => (
+                refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+                integration,
+                Some("Rate Exceeded".into()),
+            ),
+            Err(Failure::TimedOut) => (
+                refusal(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+                integration,
+                Some("Execution timed out".into()),
+            ),
+            Err(Failure::Failed(message)) => (
+                refusal(StatusCode::BAD_GATEWAY, "Internal server error"),
+                integration,
+                Some(message),
+            ),
+        }
+    }
+
+    fn publish(&self, status: StatusCode, latency: f64, integration: f64) {
+        let at = self.clock.now();
+        let flag = |on: bool| if on { 1.0 } else { 0.0 };
+        let by_api = Dimensions::new([("ApiName", self.name.as_str())]);
+        let by_stage = Dimensions::new([("ApiName", self.name.as_str()), ("Stage", self.stage.as_str())]);
+        let data = [
+            ("Count", 1.0, Unit::Count),
+            ("Latency", latency, Unit::Milliseconds),
+            ("IntegrationLatency", integration, Unit::Milliseconds),
+            ("4XXError", flag(status.is_client_error()), Unit::Count),
+            ("5XXError", flag(status.is_server_error()), Unit::Count),
+        ]
+        .into_iter()
+        .flat_map(|(name, value, unit)| {
+            [&by_api, &by_stage].map(|d| datum(("AWS/ApiGateway", name), d.clone(), (value, unit), at))
+        })
+        .collect();
+        self.pump.data(data);
+    }
+
+    fn log(&self, seen: &Seen, response: &Response, latency: f64, integration: f64, error: Option<&str>) {
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        self.access_log.write(
+            json!({
+                "requestId": seen.id, "ip": "127.0.0.1", "requestTime": self.clock.now().to_string(),
+                "httpMethod": seen.method, "path": seen.path, "status": response.status().as_u16(),
+                "protocol": seen.protocol, "responseLength": length.unwrap_or("-"), "userAgent": seen.agent,
+                "responseLatency": latency.round(), "integrationLatency": integration.round(),
+                "integrationError": error.unwrap_or("-"),
+            })
+            .to_string(),
+        );
+    }
+}
+
+fn header_text(request: &Request, name: impl header::AsHeaderName) -> String {
+    request
+        .headers()
+        .get(name)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_string()
+}
+
+/// An answer of the gateway's own, in API Gateway's shape.
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (
+        status,
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ],
+        json!({ "message": message }).to_string(),
+    )
+        .into_response()
+}

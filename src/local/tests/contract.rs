@@ -1,0 +1,73 @@
+//! Every adapter of the local store keeps the contract of its port, without a gap.
+
+use std::sync::Arc;
+
+use local::{Limits, SteppedClock, Store};
+use model::Time;
+use ports::contract::{self, Capabilities, Run, Table};
+
+struct Kept {
+    // Removed with everything in it when the test ends.
+    _dir: tempfile::TempDir,
+    store: Store,
+    run: Run,
+}
+
+fn kept() -> Kept {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Time::parse("2026-01-05T08:00:30Z").unwrap();
+    let clock = Arc::new(SteppedClock::new(now));
+    let store = Store::open(dir.path(), clock, Limits::default()).unwrap();
+    Kept {
+        _dir: dir,
+        store,
+        run: Run::new("local", now, Capabilities::all()),
+    }
+}
+
+#[tokio::test]
+async fn tables_keep_the_contract_of_documents() {
+    let kept = kept();
+    let table = Table {
+        name: "demo-visitors".into(),
+        key: "pk".into(),
+    };
+    contract::documents(&kept.store.tables(), &table, &kept.run).await;
+}
+
+#[tokio::test]
+async fn the_metric_store_keeps_the_contract_of_metrics() {
+    let kept = kept();
+    contract::metrics(&kept.store.metrics(), &kept.run).await;
+}
+
+#[tokio::test]
+async fn log_groups_keep_the_contract_of_logs() {
+    let kept = kept();
+    contract::logs(&kept.store.logs(), &kept.run).await;
+}
+
+#[tokio::test]
+async fn segments_keep_the_contract_of_traces() {
+    let kept = kept();
+    contract::traces(&kept.store.traces(), &kept.run).await;
+}
+
+#[tokio::test]
+async fn alarm_states_keep_the_contract_of_alarms() {
+    let kept = kept();
+    contract::alarms(&kept.store.alarms(), &kept.run).await;
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_contract_of_the_journal() {
+    let kept = kept();
+    contract::journal(&kept.store.journal(), &kept.run).await;
+}
+
+#[tokio::test]
+async fn the_mailbox_keeps_the_contract_of_topics() {
+    let kept = kept();
+    let topic = "arn:aws:sns:us-east-1:000000000000:demo-oncall";
+    contract::topics(&kept.store.mailbox(), topic, &kept.run).await;
+}

@@ -1,1 +1,34 @@
 //! The ports on the AWS SDK; the only crate that names it.
+//!
+//! One adapter a service, each a thin shell that waits, beside a pure `convert` that decides how
+//! a request is cut and what an answer means. SDK types never appear in a public signature, and
+//! the SDK's own retryer does all retrying; what is left afterwards reaches the caller as a
+//! [`ports::Error`] that says whether trying again can help.
+
+pub mod cloudwatch;
+pub mod config;
+pub mod error;
+pub mod logs;
+pub mod sns;
+pub mod tables;
+pub mod xray;
+
+pub use cloudwatch::CloudWatch;
+pub use config::{Config, Keys, Settings, connect};
+pub use error::Error;
+pub use logs::Logs;
+pub use sns::Sns;
+pub use tables::Tables;
+pub use xray::XRay;
+
+use aws_sdk_cloudwatch::primitives::DateTime;
+use model::Time;
+
+fn to_sdk_time(time: Time) -> DateTime {
+    DateTime::from_millis(time.millis())
+}
+
+/// Milliseconds, rounded down; a time beyond what they can hold reads as the epoch.
+fn from_sdk_time(time: &DateTime) -> Time {
+    Time::from_millis(time.to_millis().unwrap_or_default())
+}

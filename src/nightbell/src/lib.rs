@@ -1,1 +1,18 @@
-//! The binary: commands, daemon tasks, API and console.
+//! Nightbell: alarms, dashboards and runbooks as files in git, tested before they can page anybody,
+//! and every alert reaching a person with what they need.
+//!
+//! [`app::App`] is everything in one process; the commands are in [`cli`].
+
+pub mod app;
+pub mod cli;
+pub mod console;
+pub mod daemon;
+pub mod evidence;
+pub mod files;
+pub mod http;
+pub mod logline;
+pub mod picture;
+pub mod services;
+pub mod tasks;
+pub mod traffic;
+pub mod units;

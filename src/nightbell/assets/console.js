@@ -1,0 +1,46 @@
+// Keeps a page fresh while somebody looks at it. Every page is complete without this.
+(() => {
+  "use strict";
+  const main = document.getElementById("page:main");
+  const every = Number(main && main.dataset.live) * 1000;
+  if (!every || !window.fetch || !window.DOMParser) return;
+
+  // What the reader is in the middle of must not move: a form, a selection, an open menu.
+  const busy = () => {
+    const selection = window.getSelection();
+    const focus = document.activeElement;
+    return document.hidden
+      || (selection && !selection.isCollapsed)
+      || (focus && main.contains(focus) && focus !== main && focus.matches("input, select, textarea, button, summary, a"));
+  };
+
+  const opened = () => new Map(
+    [...main.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
+
+  const refresh = async () => {
+    if (busy()) return;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (!answer.ok || busy()) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("page:main");
+      if (!fresh) return;
+      const was = opened();
+      for (const details of fresh.querySelectorAll("details[id]")) {
+        if (was.has(details.id)) details.open = was.get(details.id);
+      }
+      main.replaceChildren(...fresh.childNodes);
+      for (const part of [".clock", ".rail nav"]) {
+        const [old, now] = [document.querySelector(part), page.querySelector(part)];
+        if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+      }
+      document.title = page.title;
+      document.documentElement.classList.remove("stale");
+    } catch {
+      document.documentElement.classList.add("stale");
+    }
+  };
+
+  setInterval(refresh, every);
+  document.addEventListener("visibilitychange", refresh);
+})();

@@ -1,0 +1,268 @@
+//! `nightbell up`: everything on this machine, in one process.
+//!
+//! Starts when told, stops when its token is cancelled; tests embed it with a stepped clock.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use local::fault::Faults;
+use local::pump::{Pump, Stores, Stream};
+use model::Estate;
+use ports::Clock;
+use telemetry::logs::{LogScope, LogSink};
+use telemetry::xray::Sampling;
+use telemetry::Telemetry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
+
+use crate::daemon::{Daemon, Local, Ports};
+use crate::http;
+use crate::services::{Gateway, Ground};
+use crate::tasks::{Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, respond::Respond, sweep::Sweep};
+use crate::traffic;
+
+/// What `up` needs.
+pub struct Options {
+    /// What the files desire.
+    pub estate: Estate,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Visitors a second.
+    pub traffic: Option<f64>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the daemon's log lines are shown on standard error too.
+    pub echo: bool,
+}
+
+/// Everything, running.
+pub struct App {
+    /// Where the console answers.
+    pub address: SocketAddr,
+    /// What the tasks and pages share.
+    pub daemon: Arc<Daemon>,
+    /// The local APIs.
+    pub gateway: Gateway,
+    stop: CancellationToken,
+    driver: Driver,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    visitors: Option<tokio::task::JoinHandle<()>>,
+    pump_task: tokio::task::JoinHandle<()>,
+}
+
+/// How long requests under way may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Opens the store, starts the tasks and answers.
+    pub async fn start(options: Options) -> anyhow::Result<App> {
+        let Options {
+            mut estate,
+            data,
+            listen,
+            traffic,
+            clock,
+            echo,
+        } = options;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}; give another address with --listen"))?;
+        let address = listener.local_addr()?;
+        // Links have to lead here, wherever here is.
+        estate.project.console_url = format!("http://{}", reachable(address));
+        let store = local::Store::open(&data, clock.clone(), local::Limits::default())?;
+        let (pump, pump_task) = Pump::start(
+            Stores {
+                logs: Arc::new(store.logs()),
+                metrics: Arc::new(store.metrics()),
+                traces: Arc::new(store.traces()),
+            },
+            clock.clone(),
+        );
+        let now = clock.clone();
+        let (_, dispatch) = Telemetry::builder()
+            .segments(Arc::new(pump.clone()))
+            .logs(Arc::new(DaemonLog::new(&pump, echo)))
+            .sampling(Sampling::Always)
+            .clock(Arc::new(move || now.now()))
+            .parts();
+        let faults = Faults::new(clock.clone());
+        let gateway = Gateway::new(&Ground {
+            project: &estate.project,
+            documents: Arc::new(store.tables()),
+            pump: &pump,
+            faults: &faults,
+            clock: clock.clone(),
+        });
+        let mailbox = store.mailbox();
+        let ports = Ports {
+            metrics: Arc::new(store.metrics()),
+            logs: Arc::new(store.logs()),
+            traces: Arc::new(store.traces()),
+            alarms: Arc::new(store.alarms()),
+            journal: Arc::new(store.journal()),
+            topics: Arc::new(mailbox.clone()),
+        };
+        let local = Local {
+            store,
+            mailbox,
+            faults,
+            pump,
+        };
+        let daemon = Daemon::open(clock.clone(), estate, ports, local).await?;
+        let stop = CancellationToken::new();
+        let driver = start_tasks(&daemon, &clock, &stop, &dispatch);
+        let router = http::router(daemon.clone(), gateway.clone(), address).layer(middleware::from_fn(
+            move |request: Request, next: Next| next.run(request).with_subscriber(dispatch.clone()),
+        ));
+        let server = tokio::spawn(serve(listener, router, stop.clone()));
+        let visitors = traffic.map(|rate| {
+            tokio::spawn(traffic::visit(
+                format!("http://{}/svc/counter/count", reachable(address)),
+                rate,
+                stop.clone(),
+            ))
+        });
+        Ok(App {
+            address,
+            daemon,
+            gateway,
+            stop,
+            driver,
+            server,
+            visitors,
+            pump_task,
+        })
+    }
+
+    /// The base of every link.
+    pub fn url(&self) -> String {
+        self.daemon.estate.project.console_url.clone()
+    }
+
+    /// Stops when the token is cancelled.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Waits until no task is running or due. For tests on a stepped clock: after a step, all that
+    /// was due has happened when this returns.
+    pub async fn settled(&self) {
+        loop {
+            let now = self.daemon.now();
+            let mut quiet = true;
+            for status in self.driver.statuses().values_mut() {
+                let idle = status.wait_for(|s| !s.running && s.next > now && s.runs > 0).await;
+                quiet &= idle.is_ok();
+            }
+            // A task that was looked at first may have been poked by one that was looked at last.
+            tokio::task::yield_now().await;
+            let still = self
+                .driver
+                .statuses()
+                .values()
+                .all(|s| !s.borrow().running && s.borrow().next > now);
+            if (quiet && still && !self.daemon.respond.wanted()) || self.stop.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the token, then ends in order: requests, tasks, what is on its way, the store.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let App {
+            daemon,
+            gateway,
+            stop,
+            driver,
+            server,
+            visitors,
+            pump_task,
+            ..
+        } = self;
+        stop.cancelled().await;
+        let ended = tokio::time::timeout(GRACE, server).await;
+        driver.stopped().await;
+        if let Some(visitors) = visitors {
+            visitors.abort();
+        }
+        daemon.local.pump.flush().await;
+        daemon.local.store.close().await?;
+        drop((daemon, gateway));
+        pump_task.abort();
+        match ended {
+            Ok(joined) => joined?.context("the HTTP server failed"),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn start_tasks(daemon: &Arc<Daemon>, clock: &Arc<dyn Clock>, stop: &CancellationToken, dispatch: &tracing::Dispatch) -> Driver {
+    let mut driver = Driver::new(clock.clone(), stop.clone(), dispatch.clone());
+    driver.start(Evaluate::new(daemon.clone()), Poke::default());
+    driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
+    driver.start(Heartbeat(daemon.clone()), Poke::default());
+    driver.start(Sweep(daemon.clone()), Poke::default());
+    let statuses = driver.statuses();
+    *daemon.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = statuses;
+    driver
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+}
+
+/// An address that a browser can open: a wildcard is reached over loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Log lines: a function's to its group, the daemon's to its own.
+struct DaemonLog {
+    pump: Pump,
+    own: Stream,
+    echo: bool,
+}
+
+impl DaemonLog {
+    fn new(pump: &Pump, echo: bool) -> DaemonLog {
+        DaemonLog {
+            own: pump.stream("/nightbell/daemon", "daemon"),
+            pump: pump.clone(),
+            echo,
+        }
+    }
+}
+
+impl LogSink for DaemonLog {
+    fn line(&self, scope: LogScope<'_>, line: &[u8]) {
+        let text = String::from_utf8_lossy(line.trim_ascii_end());
+        if self.echo {
+            crate::cli::print::note(&text);
+        }
+        match scope.function {
+            Some(function) => self
+                .pump
+                .stream(&format!("/aws/lambda/{function}"), "tracing")
+                .write(text),
+            None => self.own.write(text),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The command line: what can be typed, and the exit code that answers.
+
+pub mod check;
+pub mod fault;
+pub mod preview;
+pub mod print;
+pub mod test;
+pub mod up;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// How a command ends, in the words of sysexits where it has some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Done,
+    /// 1: a check or a test found something.
+    Found,
+    /// 64: the words on the command line are off.
+    Usage,
+    /// 65: a file cannot be used.
+    BadFile,
+    /// 69: what is needed does not answer.
+    Unavailable,
+    /// 70: a bug.
+    Bug,
+    /// 73: the data folder is locked, full or unwritable.
+    DataFolder,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Found => 1,
+            Exit::Usage => 64,
+            Exit::BadFile => 65,
+            Exit::Unavailable => 69,
+            Exit::Bug => 70,
+            Exit::DataFolder => 73,
+        }
+    }
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::BrightWhite.on_default().bold())
+    .usage(AnsiColor::BrightWhite.on_default().bold())
+    .literal(AnsiColor::Blue.on_default())
+    .placeholder(AnsiColor::White.on_default());
+
+/// Alarms, dashboards and runbooks as files in git, tested before they can page anybody.
+#[derive(Debug, Parser)]
+#[command(name = "nightbell", version, styles = STYLES, max_term_width = 100, after_help = "Start with `nightbell up`: everything on this machine, no account needed.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The project file; its folder holds alarms/, dashboards/ and runbooks/
+    #[arg(long, global = true, value_name = "FILE", default_value = "nightbell.yaml", help_heading = "Global options")]
+    pub config: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// When to colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    pub color: Color,
+    /// Say more (twice: debug)
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this machine: services, daemon, console, mailbox
+    Up(Up),
+    /// Break the local services on purpose
+    Fault(Fault),
+    /// Read every file: schema, references, lint; needs no credentials
+    Check,
+    /// Run the unit tests of alarms (`alarms/**/*.test.yaml`)
+    Test(Test),
+    /// Draw a dashboard with the data of the local store
+    Preview(Preview),
+    /// Print the JSON Schema of a file kind
+    Schema {
+        /// Which kind; without one, the kinds
+        kind: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+}
+
+/// `nightbell up`
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    pub listen: SocketAddr,
+    /// The data folder [default: .nightbell beside the project file]
+    #[arg(long, value_name = "DIR", env = "NIGHTBELL_DATA")]
+    pub data: Option<PathBuf>,
+    /// Send this many visitors a second
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub traffic: Option<f64>,
+}
+
+/// `nightbell fault`
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Fault {
+    /// End faults
+    #[command(subcommand)]
+    pub clear: Option<FaultClear>,
+    /// Which service
+    #[arg(required = true)]
+    pub service: Option<String>,
+    /// The share of its store calls that fail, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub error_rate: f64,
+    /// What every store call waits first, for example 3s
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub latency: Option<Duration>,
+    /// For how long
+    #[arg(long = "for", value_name = "D", default_value = "5m", value_parser = duration)]
+    pub length: Duration,
+    /// The console of the running `nightbell up` [default: console_url of the project file]
+    #[arg(long, value_name = "URL", global = true)]
+    pub url: Option<String>,
+}
+
+/// `nightbell fault clear`
+#[derive(Debug, Clone, Subcommand)]
+pub enum FaultClear {
+    /// End all faults, or those of one service
+    Clear {
+        /// Which service
+        service: Option<String>,
+    },
+}
+
+/// `nightbell test`
+#[derive(Debug, Clone, Args)]
+pub struct Test {
+    /// Test files or folders [default: all]
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose name matches
+    #[arg(long, value_name = "REGEX")]
+    pub run: Option<String>,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write the transitions that were seen into `expect_transitions` of failing tests
+    #[arg(long)]
+    pub bless: bool,
+    /// Show which alarms some test brings to ALARM and back to OK
+    #[arg(long)]
+    pub coverage: bool,
+    /// Fail when fewer alarms are covered, in percent
+    #[arg(long, value_name = "PCT", value_parser = percent)]
+    pub min_coverage: Option<f64>,
+}
+
+/// `nightbell preview`
+#[derive(Debug, Clone, Args)]
+pub struct Preview {
+    /// Which dashboard
+    pub dashboard: String,
+    /// Where to: a file ending in .svg or .html [default: standard output, SVG]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The data folder of `nightbell up` [default: .nightbell beside the project file]
+    #[arg(long, value_name = "DIR", env = "NIGHTBELL_DATA")]
+    pub data: Option<PathBuf>,
+    /// How far back
+    #[arg(long, value_name = "D", default_value = "3h", value_parser = duration)]
+    pub last: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    model::time::parse_duration(text).ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 1.0).ok_or_else(|| "expected a number from 0 to 1".into())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 100.0).ok_or_else(|| "expected a number from 0 to 100".into())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.001, 10_000.0).ok_or_else(|| "expected visitors a second, from 0.001 to 10000".into())
+}
+
+fn number(text: &str, low: f64, high: f64) -> Option<f64> {
+    text.parse().ok().filter(|n| (low..=high).contains(n))
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Exit {
+    match cli.global.color {
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+        Color::Auto => {}
+    }
+    let global = cli.global;
+    match cli.command {
+        Command::Up(arguments) => up::run(&global, &arguments),
+        Command::Fault(arguments) => fault::run(&global, &arguments),
+        Command::Check => check::run(&global),
+        Command::Test(arguments) => test::run(&global, &arguments),
+        Command::Preview(arguments) => preview::run(&global, &arguments),
+        Command::Schema { kind } => schema(kind.as_deref()),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "nightbell", &mut std::io::stdout());
+            Exit::Done
+        }
+        Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
+            Ok(()) => Exit::Done,
+            Err(_) => Exit::Bug,
+        },
+        Command::Version => {
+            let aws = if cfg!(feature = "aws") { "with" } else { "without" };
+            print::line(format_args!("nightbell {} ({aws} the AWS adapters)", env!("CARGO_PKG_VERSION")));
+            Exit::Done
+        }
+    }
+}
+
+fn schema(kind: Option<&str>) -> Exit {
+    use model::schema::Kind;
+    let known = || Kind::ALL.iter().map(|k| k.as_str());
+    match kind {
+        None => {
+            known().for_each(print::line);
+            Exit::Done
+        }
+        Some(name) => match Kind::ALL.iter().find(|k| k.as_str() == name) {
+            Some(kind) => {
+                print::line(format_args!("{:#}", model::schema::json_schema(*kind)));
+                Exit::Done
+            }
+            None => {
+                let near = model::problem::nearest(name, known()).map(|n| format!("; did you mean `{n}`?"));
+                print::note(format_args!(
+                    "{}: there is no file kind `{name}`{}\n  known kinds: {}",
+                    print::styled(print::BAD, "error"),
+                    near.unwrap_or_default(),
+                    known().collect::<Vec<_>>().join(", ")
+                ));
+                Exit::Usage
+            }
+        },
+    }
+}
+
+/// Reads the project and prints its problems; `Err` when it cannot be used.
+fn load(global: &Global) -> Result<Loaded, Exit> {
+    let files = crate::files::read(&global.config);
+    let loaded = model::load::estate(&files.files, &crate::services::declared());
+    let mut problems = files.problems;
+    // That a file is missing is said once, by whoever tried to open it.
+    let unread: Vec<String> = problems.iter().map(|p| p.place.file.clone()).collect();
+    problems.extend(loaded.problems.into_iter().filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)));
+    problems.sort();
+    Ok(Loaded {
+        root: files.root,
+        estate: loaded.estate,
+        suites: loaded.suites,
+        problems,
+    })
+}
+
+/// The project as read.
+struct Loaded {
+    root: PathBuf,
+    estate: Option<model::Estate>,
+    suites: Vec<model::suite::Suite>,
+    problems: Vec<model::Problem>,
+}
+
+impl Loaded {
+    fn errors(&self) -> usize {
+        self.problems.iter().filter(|p| p.level == model::Level::Error).count()
+    }
+
+    /// The estate, when nothing is wrong with it; else prints what is.
+    fn usable(self, global: &Global) -> Result<(PathBuf, model::Estate, Vec<model::suite::Suite>), Exit> {
+        let errors = self.errors();
+        match self.estate {
+            Some(estate) if errors == 0 => Ok((self.root, estate, self.suites)),
+            _ => {
+                if global.json {
+                    print::line(serde_json::json!({ "problems": self.problems }));
+                } else {
+                    print::problems(&self.root, &self.problems);
+                    print::note(format_args!(
+                        "{}: {} in the project's files; `nightbell check` shows them all",
+                        print::styled(print::BAD, "error"),
+                        print::count(errors, "error")
+                    ));
+                }
+                Err(Exit::BadFile)
+            }
+        }
+    }
+}
+
+/// The folder of local data: `--data`, `$NIGHTBELL_DATA`, or `.nightbell` beside the project file.
+fn data_folder(given: Option<&PathBuf>, root: &std::path::Path) -> PathBuf {
+    given.cloned().unwrap_or_else(|| root.join(".nightbell"))
+}
+
+/// The exit code of a failed start, with its chain printed once.
+fn failed(error: &anyhow::Error) -> Exit {
+    print::note(format_args!("{}: {error:#}", print::styled(print::BAD, "error")));
+    let port = error.downcast_ref::<ports::Error>().map(|e| e.kind);
+    match port {
+        Some(_) => Exit::DataFolder,
+        None if error.downcast_ref::<std::io::Error>().is_some() => Exit::Unavailable,
+        None => Exit::Bug,
+    }
+}

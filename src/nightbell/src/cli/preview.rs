@@ -1,0 +1,88 @@
+//! `nightbell preview`: draws a dashboard with the data of the local store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use local::SystemClock;
+use model::Span;
+use ports::Clock;
+use render::dashboard::{Board, Data};
+
+use super::print::{self, note, styled};
+use super::{Exit, Global, Preview, data_folder, failed, load};
+
+/// Draws to a file or to standard output.
+pub fn run(global: &Global, arguments: &Preview) -> Exit {
+    let (root, estate, _) = match load(global).and_then(|l| l.usable(global)) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let Some(dashboard) = estate.dashboard(&arguments.dashboard) else {
+        let names: Vec<&str> = estate.dashboards.iter().map(|d| d.name.as_str()).collect();
+        note(format_args!(
+            "{}: there is no dashboard `{}`\n  known: {}",
+            styled(print::BAD, "error"),
+            arguments.dashboard,
+            names.join(", ")
+        ));
+        return Exit::Usage;
+    };
+    let (board, problems) = Board::parse(&dashboard.body);
+    for problem in problems {
+        note(format_args!("{}: {problem}", styled(print::DOUBT, "warning")));
+    }
+    let data = data_folder(arguments.data.as_ref(), &root);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let filled = match runtime.block_on(fill(&board, &data, arguments)) {
+        Ok(filled) => filled,
+        Err(error) => return failed(&error),
+    };
+    let Some(output) = &arguments.output else {
+        print::line(board.svg(&filled));
+        return Exit::Done;
+    };
+    let picture = match output.extension().and_then(|e| e.to_str()) {
+        Some("svg") => board.svg(&filled),
+        Some("html") => board.page(&dashboard.name, &filled),
+        Some("png") => {
+            note(format_args!(
+                "{}: this version draws no PNG; give a file that ends in .svg or .html",
+                styled(print::BAD, "error")
+            ));
+            return Exit::Usage;
+        }
+        _ => {
+            note(format_args!(
+                "{}: `{}` ends in neither .svg nor .html",
+                styled(print::BAD, "error"),
+                output.display()
+            ));
+            return Exit::Usage;
+        }
+    };
+    match std::fs::write(output, picture) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            note(format_args!("{}: cannot write {}: {error}", styled(print::BAD, "error"), output.display()));
+            Exit::BadFile
+        }
+    }
+}
+
+async fn fill(board: &Board, data: &Path, arguments: &Preview) -> anyhow::Result<Data> {
+    let clock = Arc::new(SystemClock);
+    let now = clock.now();
+    let span = Span::last(arguments.last, now);
+    let mut filled = Data::new(span);
+    if !data.join("nightbell.db").exists() {
+        note("no local data yet; the dashboard is drawn empty (`nightbell up` makes some)");
+        return Ok(filled);
+    }
+    let store = local::Store::open(data, clock, local::Limits::default())?;
+    crate::picture::fill(board, &mut filled, &store.metrics(), &store.alarms()).await;
+    store.close().await?;
+    Ok(filled)
+}

@@ -1,0 +1,101 @@
+//! `nightbell up`
+
+use std::path::Path;
+use std::sync::Arc;
+
+use local::SystemClock;
+use model::Estate;
+
+use super::print::{self, note, styled};
+use super::{Exit, Global, Up, data_folder, failed, load};
+use crate::app::{App, Options};
+
+/// Runs everything until a signal.
+pub fn run(global: &Global, arguments: &Up) -> Exit {
+    let (root, estate, _) = match load(global).and_then(|l| l.usable(global)) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    if !arguments.listen.ip().is_loopback() {
+        note(format_args!(
+            "{}: {} is not a loopback address, and this version has no login\n  help: listen on 127.0.0.1 and reach it through a tunnel",
+            styled(print::BAD, "error"),
+            arguments.listen
+        ));
+        return Exit::Usage;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(serve(global, arguments, &root, estate)) {
+        Ok(()) => Exit::Done,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> anyhow::Result<()> {
+    let data = data_folder(arguments.data.as_ref(), root);
+    let alarms = estate.alarms.len();
+    let app = App::start(Options {
+        estate,
+        data: data.clone(),
+        listen: arguments.listen,
+        traffic: arguments.traffic,
+        clock: Arc::new(SystemClock),
+        echo: global.verbose > 0,
+    })
+    .await?;
+    if global.json {
+        print::line(serde_json::json!({ "console": app.url(), "data": data, "alarms": alarms }));
+    } else if !global.quiet {
+        greet(&app, &data, alarms, arguments);
+    }
+    let stop = app.stop_token();
+    tokio::spawn(async move {
+        signal().await;
+        stop.cancel();
+        // A second signal means now.
+        signal().await;
+        std::process::exit(130);
+    });
+    app.run().await?;
+    if !global.quiet && !global.json {
+        note("stopped; everything is saved");
+    }
+    Ok(())
+}
+
+fn greet(app: &App, data: &Path, alarms: usize, arguments: &Up) {
+    let url = app.url();
+    print::line(format_args!("{}  {url}", styled(print::STRONG, "Nightbell is up")));
+    print::line("");
+    for service in app.gateway.names() {
+        print::line(format_args!("  {service:<10} {url}/svc/{service}/"));
+    }
+    print::line(format_args!("  {:<10} {url}/mailbox", "mailbox"));
+    print::line(format_args!("  {:<10} {}", "data", data.display()));
+    print::line(format_args!("  {:<10} {alarms} watched", "alarms"));
+    match arguments.traffic {
+        Some(rate) => print::line(format_args!("  {:<10} {rate} visitors a second", "traffic")),
+        None => print::line(format_args!("  {:<10} none; add --traffic 5", "traffic")),
+    }
+    print::line("");
+    print::line("Break it and get a mail:  nightbell fault counter --error-rate 1 --for 5m");
+    print::line("Stop with Ctrl-C.");
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,101 @@
+//! Dashboards and alarms.
+
+use model::{Severity, State, Time};
+
+use super::{Fact, Html, Link, Picture, Range, Signal};
+
+/// A row of `/dashboards`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DashboardRow {
+    /// Its name.
+    pub name: String,
+    /// How many widgets it has.
+    pub widgets: usize,
+    /// The file.
+    pub source: String,
+}
+
+/// `/dashboards/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DashboardPage {
+    /// Its name.
+    pub name: String,
+    /// The file.
+    pub source: String,
+    /// The widgets, as `render` draws them.
+    pub grid: Html,
+    /// Where the stylesheet is that gives them their places, for example
+    /// `/dashboards/counter.css`: the policy allows no inline style.
+    pub places: String,
+    /// What could not be drawn or fetched, one sentence each.
+    pub problems: Vec<String>,
+    /// The time range.
+    pub range: Range,
+}
+
+/// A row of `/alarms`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmRow {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// Since when.
+    pub since: Time,
+    /// Its service.
+    pub service: String,
+    /// How urgent.
+    pub severity: Severity,
+    /// What it watches against what, in words.
+    pub condition: String,
+    /// The last hour with its present value.
+    pub signal: Signal,
+}
+
+/// `/alarms/{name}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmPage {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// Since when.
+    pub since: Time,
+    /// `StateReason`.
+    pub reason: String,
+    /// What it means for people.
+    pub description: String,
+    /// Its service.
+    pub service: String,
+    /// How urgent.
+    pub severity: Severity,
+    /// What the chart shows, for example `Errors, sum per minute`.
+    pub chart_title: String,
+    /// The metric with its threshold and breaching points.
+    pub chart: Picture,
+    /// Its configuration in words ([`crate::console::words::configuration`]).
+    pub facts: Vec<Fact>,
+    /// Who would be told, one sentence a route.
+    pub told: Vec<String>,
+    /// Where to begin.
+    pub runbook: Option<Link>,
+    /// The open incident it belongs to.
+    pub incident: Option<Link>,
+    /// Its transitions, newest first.
+    pub history: Vec<TransitionRow>,
+    /// The time range.
+    pub range: Range,
+}
+
+/// A transition in an alarm's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitionRow {
+    /// When.
+    pub at: Time,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// `StateReason`.
+    pub reason: String,
+}

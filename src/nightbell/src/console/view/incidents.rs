@@ -1,0 +1,132 @@
+//! Incidents, and the runbooks that they are worked with.
+
+use model::{IncidentId, NotificationKind, Severity, Time};
+
+use super::{
+    Acknowledged, AlarmMark, Event, Evidence, Link, LogLine, Picture, RunbookView, TraceView,
+};
+
+/// A row of `/incidents`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentRow {
+    /// Its id.
+    pub id: IncidentId,
+    /// Where.
+    pub service: String,
+    /// How urgent.
+    pub severity: Severity,
+    /// What it means for people.
+    pub what: String,
+    /// When it began.
+    pub opened: Time,
+    /// When it ended.
+    pub resolved: Option<Time>,
+    /// Who took it.
+    pub acknowledged: Option<Acknowledged>,
+    /// How many alarms it has.
+    pub alarms: usize,
+}
+
+/// `/incidents/{id}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentPage {
+    /// Its id.
+    pub id: IncidentId,
+    /// Where.
+    pub service: String,
+    /// How urgent.
+    pub severity: Severity,
+    /// What it means for people.
+    pub what: String,
+    /// When it began.
+    pub opened: Time,
+    /// When it ended.
+    pub resolved: Option<Time>,
+    /// Who took it.
+    pub acknowledged: Option<Acknowledged>,
+    /// The value against its limit, as a sentence.
+    pub measure: String,
+    /// Its alarms.
+    pub alarms: Vec<AlarmMark>,
+    /// What the chart shows.
+    pub chart_title: String,
+    /// The worst alarm's metric with threshold and breaching points.
+    pub chart: Picture,
+    /// Error lines, most frequent first.
+    pub logs: Evidence<Vec<LogLine>>,
+    /// A failing trace.
+    pub trace: Evidence<TraceView>,
+    /// What changed lately, newest first.
+    pub changes: Vec<Event>,
+    /// What to do.
+    pub runbook: Option<RunbookView>,
+    /// Who was told, newest first.
+    pub notifications: Vec<NotificationRow>,
+    /// Everything, newest first.
+    pub timeline: Vec<Event>,
+    /// What can be done from here; each is a form.
+    pub actions: Vec<IncidentAction>,
+}
+
+/// What a person can do about an incident; the form posts to `/incidents/{id}/{path}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IncidentAction {
+    /// `ack`
+    Acknowledge,
+    /// `resolve`
+    Resolve,
+}
+
+/// A notification as a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationRow {
+    /// When it was decided.
+    pub at: Time,
+    /// Why it exists.
+    pub kind: NotificationKind,
+    /// To whom.
+    pub receiver: String,
+    /// The sentence after "Sent because".
+    pub because: String,
+    /// When the next can come.
+    pub next: String,
+    /// What became of it.
+    pub delivery: Delivery,
+    /// The mail in the mailbox.
+    pub mail: Option<Link>,
+}
+
+/// What became of a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is about to be sent.
+    Pending,
+    /// It was accepted.
+    Sent(Time),
+    /// It was not: why, and when it is tried again.
+    Failed {
+        /// The error.
+        error: String,
+        /// `None`: it was given up.
+        retry_at: Option<Time>,
+    },
+}
+
+/// A row of `/runbooks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunbookRow {
+    /// File stem.
+    pub stem: String,
+    /// Its title.
+    pub title: String,
+    /// Who keeps it.
+    pub owner: String,
+    /// Which services it is for.
+    pub services: Vec<String>,
+    /// How many steps it has.
+    pub steps: usize,
+    /// When it was last reviewed, `2026-01-05`.
+    pub reviewed: Option<String>,
+    /// How many alarms point to it.
+    pub alarms: usize,
+}

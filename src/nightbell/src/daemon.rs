@@ -1,0 +1,198 @@
+//! What the tasks, the API and the console share: the desired state, the ports, the journal's engine.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use local::fault::Faults;
+use local::pump::Pump;
+use model::route::{Route, Routes};
+use model::{AlarmSpec, Entry, Estate, Incident, Place, Span, Time};
+use ports::{Alarms, Clock, Journal, Logs, Metrics, Series, SeriesQuery, Topics, Traces};
+use response::Engine;
+use tokio::sync::watch;
+
+use crate::tasks::{Poke, Status};
+
+/// Where things are kept and people are told.
+#[derive(Clone)]
+pub struct Ports {
+    /// Metrics.
+    pub metrics: Arc<dyn Metrics>,
+    /// Logs.
+    pub logs: Arc<dyn Logs>,
+    /// Traces.
+    pub traces: Arc<dyn Traces>,
+    /// Alarm states.
+    pub alarms: Arc<dyn Alarms>,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// Topics.
+    pub topics: Arc<dyn Topics>,
+}
+
+/// What a daemon is.
+pub struct Daemon {
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+    /// What its files desire.
+    pub estate: Estate,
+    /// Where things are kept.
+    pub ports: Ports,
+    /// The local mode's own.
+    pub local: Local,
+    /// Counts that are lost with the process, for `/metrics`.
+    pub counts: Counts,
+    /// Makes the respond task run.
+    pub respond: Poke,
+    /// The status of each task.
+    pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
+    /// Every form carries it; a page of another origin cannot know it.
+    pub form_token: String,
+    /// The fold of the journal. Written only by [`Daemon::append`].
+    engine: Mutex<Engine>,
+    /// Makes appending and folding one step, so that the engine sees entries in order.
+    appending: tokio::sync::Mutex<()>,
+}
+
+/// What only the local mode has.
+pub struct Local {
+    /// The file.
+    pub store: local::Store,
+    /// The mailbox.
+    pub mailbox: local::Mailbox,
+    /// Faults on purpose.
+    pub faults: Faults,
+    /// The way of lines, data and segments into the store.
+    pub pump: Pump,
+}
+
+/// Counters for `/metrics`.
+#[derive(Default)]
+pub struct Counts {
+    /// Evaluations of alarms.
+    pub evaluations: std::sync::atomic::AtomicU64,
+    /// Transitions recorded.
+    pub transitions: std::sync::atomic::AtomicU64,
+    /// Notifications accepted by their receiver.
+    pub sent: std::sync::atomic::AtomicU64,
+    /// Notifications that were not accepted.
+    pub send_failures: std::sync::atomic::AtomicU64,
+}
+
+/// How many journal entries are read at once.
+const PAGE: usize = 1_000;
+
+impl Daemon {
+    /// Reads the journal into its engine.
+    pub async fn open(clock: Arc<dyn Clock>, estate: Estate, ports: Ports, local: Local) -> ports::Result<Arc<Daemon>> {
+        let mut engine = Engine::new(estate.routes.as_ref().unwrap_or(&nobody()));
+        let mut after = 0;
+        loop {
+            let page = ports.journal.read(after, PAGE).await?;
+            for (sequence, entry) in &page {
+                engine.apply(*sequence, entry);
+                after = *sequence;
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        Ok(Arc::new(Daemon {
+            clock,
+            estate,
+            ports,
+            local,
+            counts: Counts::default(),
+            respond: Poke::default(),
+            statuses: Mutex::default(),
+            form_token: form_token()?,
+            engine: Mutex::new(engine),
+            appending: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// Appends to the journal and folds into the engine, in that order: what the engine knows is
+    /// durable.
+    pub async fn append(&self, entries: &[Entry]) -> ports::Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.appending.lock().await;
+        let last = self.ports.journal.append(entries).await?;
+        let first = last - entries.len() as i64 + 1;
+        let mut engine = self.engine();
+        for (sequence, entry) in (first..).zip(entries) {
+            engine.apply(sequence, entry);
+        }
+        Ok(())
+    }
+
+    /// The engine, locked; never across an await.
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All incidents, by id.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.engine().incidents().cloned().collect()
+    }
+
+    /// The spec of an alarm.
+    pub fn spec(&self, name: &str) -> Option<&AlarmSpec> {
+        self.estate.alarm(name)
+    }
+
+    /// The series that a metric alarm watches, over a span; `None` for math and composites.
+    pub async fn watched(&self, spec: &AlarmSpec, span: Span) -> Option<ports::Result<Series>> {
+        let model::Watch::Metric(stat) = &spec.metric()?.watch else {
+            return None;
+        };
+        let query = SeriesQuery {
+            stat: stat.clone(),
+            span,
+        };
+        let series = self.ports.metrics.get(std::slice::from_ref(&query)).await;
+        Some(series.map(|mut all| all.pop().unwrap_or_default()))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// A link into the console.
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.estate.project.console_url)
+    }
+}
+
+/// Routes of an estate without `routes.yaml`: there is nobody to tell.
+fn nobody() -> Routes {
+    Routes {
+        receivers: BTreeMap::new(),
+        root: Route {
+            matchers: Vec::new(),
+            receiver: String::new(),
+            group_by: vec!["service".into()],
+            group_wait: Duration::ZERO,
+            group_interval: Duration::ZERO,
+            repeat: Duration::ZERO,
+            continues: false,
+            active: None,
+            escalate: Vec::new(),
+            routes: Vec::new(),
+            place: Place::default(),
+        },
+        inhibit: Vec::new(),
+        windows: BTreeMap::new(),
+    }
+}
+
+/// A token that nobody else can guess.
+fn form_token() -> ports::Result<String> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| ports::Error::new("make", "a form token", ports::Kind::Unavailable).because(e.to_string()))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}

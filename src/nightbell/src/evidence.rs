@@ -1,0 +1,298 @@
+//! What a notification carries: the value, the last hour, log lines, a failed trace, the runbook.
+//!
+//! Gathered under a budget: whatever is late is named in the mail as missing, and the mail goes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use model::{
+    AlarmSpec, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time, Watch,
+};
+use ports::{LogEvent, LogQuery, TraceFilter};
+use render::mail::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
+
+use crate::daemon::Daemon;
+
+/// How long gathering may hold a mail back.
+const BUDGET: Duration = Duration::from_secs(5);
+/// How many kinds of log line a mail shows.
+const LOG_LINES: usize = 5;
+/// How far before an alarm's first breach logs and traces are looked for.
+const BEFORE: Duration = Duration::from_secs(5 * 60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The mail of a notification, with whatever evidence there is in time.
+pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Mail {
+    let context = Context {
+        now,
+        zone: zone(daemon, &notification.receiver),
+        console_url: daemon.estate.project.console_url.clone(),
+    };
+    let incidents: Vec<Incident> = {
+        let engine = daemon.engine();
+        let found = notification.incidents.iter().filter_map(|id| engine.incident(id));
+        found.cloned().collect()
+    };
+    let in_alarm = others_in_alarm(daemon, &incidents).await;
+    match (notification.kind, incidents.into_iter().next()) {
+        (NotificationKind::Recovered, Some(incident)) => Recovery {
+            acknowledged: acknowledged(daemon, &incident),
+            resolved_by: None,
+            notification: notification.clone(),
+            incident,
+            still_in_alarm: in_alarm,
+        }
+        .mail(&context),
+        (NotificationKind::Digest, _) | (_, None) => Digest {
+            notification: notification.clone(),
+            incidents: {
+                let engine = daemon.engine();
+                notification.incidents.iter().filter_map(|id| engine.incident(id)).cloned().collect()
+            },
+        }
+        .mail(&context),
+        (_, Some(incident)) => {
+            let gathered = alert(daemon, notification, incident, in_alarm, now).await;
+            gathered.mail(&context)
+        }
+    }
+}
+
+/// The alarm that leads an incident: in ALARM before OK, the worst severity, the oldest.
+pub fn leading(incident: &Incident) -> Option<&str> {
+    incident
+        .alarms
+        .iter()
+        .min_by_key(|(_, alarm)| (alarm.state != State::Alarm, alarm.severity, alarm.since))
+        .map(|(name, _)| name.as_str())
+}
+
+/// The step of a runbook that an alarm points to, or its first.
+pub fn runbook_step(daemon: &Daemon, reference: &RunbookRef) -> Option<RunbookStep> {
+    let runbook = daemon.estate.runbook(&reference.stem)?;
+    let index = reference
+        .heading
+        .as_ref()
+        .and_then(|slug| runbook.steps.iter().position(|s| s.slug == *slug))
+        .unwrap_or(0);
+    let step = runbook.steps.get(index)?;
+    Some(RunbookStep {
+        title: runbook.title.clone(),
+        number: index + 1,
+        of: runbook.steps.len(),
+        heading: step.heading.clone(),
+        markdown: step.markdown.clone(),
+    })
+}
+
+/// What an alarm measured in the time before `now`, one value a period.
+pub async fn measure(daemon: &Daemon, spec: &AlarmSpec, length: Duration, now: Time) -> Option<Measure> {
+    let alarm = spec.metric()?;
+    let Watch::Metric(stat) = &alarm.watch else {
+        return None;
+    };
+    let period = Duration::from_secs(alarm.period().into());
+    let span = Span::last(length.max(period * 6), now.floor_to(period.min(Duration::from_secs(60))));
+    let series = daemon.watched(spec, span).await?.ok()?;
+    let mut values = vec![None; (span.length().as_secs() / period.as_secs().max(1)) as usize];
+    for point in &series.points {
+        let index = (point.at.since(span.start).as_secs() / period.as_secs().max(1)) as usize;
+        if let Some(slot) = values.get_mut(index) {
+            *slot = Some(point.value);
+        }
+    }
+    Some(Measure {
+        alarm: alarm.clone(),
+        unit: crate::units::of(stat),
+        values,
+        covers: span.length(),
+    })
+}
+
+/// The error lines of a service's function, alike ones together, newest first.
+pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<Vec<Alike>> {
+    let Some(function) = daemon.estate.project.variables.get(&format!("{service}.function")) else {
+        return Ok(Vec::new());
+    };
+    let events = daemon
+        .ports
+        .logs
+        .query(&LogQuery {
+            group: format!("/aws/lambda/{function}"),
+            span,
+            terms: vec!["ERROR".into()],
+            limit: 500,
+        })
+        .await?;
+    Ok(alike(&events, |trace| daemon.link(&format!("/traces/{trace}"))))
+}
+
+/// The traces of a span that failed, the slowest first.
+pub async fn failed_traces(daemon: &Daemon, span: Span) -> ports::Result<Vec<ports::traces::TraceSummary>> {
+    let filter = TraceFilter {
+        span,
+        failed: true,
+        service: None,
+        limit: 50,
+    };
+    let mut found = daemon.ports.traces.summaries(&filter).await?;
+    let seconds = |t: &ports::traces::TraceSummary| t.duration.unwrap_or(0.0);
+    found.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
+    Ok(found)
+}
+
+async fn alert(
+    daemon: &Daemon,
+    notification: &Notification,
+    incident: Incident,
+    also_in_alarm: Vec<(String, Time)>,
+    now: Time,
+) -> Alert {
+    let lead = leading(&incident).unwrap_or_default().to_string();
+    let spec = daemon.spec(&lead);
+    let since = incident.alarms.values().map(|a| a.since).min().unwrap_or(now);
+    let span = Span::new(since - BEFORE, now + Duration::from_secs(1));
+    let mut missing = Vec::new();
+    let service = incident.service.clone();
+    let (measured, logs, trace) = tokio::join!(
+        within(async {
+            match spec {
+                Some(spec) => measure(daemon, spec, HOUR, now).await,
+                None => None,
+            }
+        }),
+        within(error_lines(daemon, &service, span)),
+        within(slowest_failure(daemon, span)),
+    );
+    let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
+    let late = format!("took longer than {} s", BUDGET.as_secs());
+    let measured = measured.unwrap_or_else(|| {
+        take("the last hour", &late);
+        None
+    });
+    let logs = match logs {
+        Some(Ok(lines)) => lines.into_iter().map(|a| a.line).collect(),
+        Some(Err(error)) => {
+            take("log lines", &error.to_string());
+            Vec::new()
+        }
+        None => {
+            take("log lines", &late);
+            Vec::new()
+        }
+    };
+    let trace = match trace {
+        Some(Ok(sentence)) => sentence,
+        Some(Err(error)) => {
+            take("a failed trace", &error.to_string());
+            None
+        }
+        None => {
+            take("a failed trace", &late);
+            None
+        }
+    };
+    let runbook = incident.alarms.get(&lead).and_then(|a| a.runbook.as_ref());
+    Alert {
+        measure: measured,
+        logs,
+        trace,
+        runbook: runbook.and_then(|r| runbook_step(daemon, r)),
+        also_in_alarm,
+        changed_lately: Vec::new(),
+        acknowledged: acknowledged(daemon, &incident),
+        acknowledge_link: None,
+        missing,
+        notification: notification.clone(),
+        alarm: lead,
+        incident,
+    }
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(BUDGET, work).await.ok()
+}
+
+async fn slowest_failure(daemon: &Daemon, span: Span) -> ports::Result<Option<String>> {
+    let Some(slowest) = failed_traces(daemon, span).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let documents = daemon.ports.traces.get(&slowest.id).await?;
+    Ok(render::trace::first_failing(&documents))
+}
+
+async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String, Time)> {
+    let Ok(states) = daemon.ports.alarms.states().await else {
+        return Vec::new();
+    };
+    states
+        .into_iter()
+        .filter(|(name, status)| {
+            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(name))
+        })
+        .map(|(name, status)| (name, status.since))
+        .collect()
+}
+
+fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Time)> {
+    let engine = daemon.engine();
+    engine.acknowledged(&incident.id).map(|(by, at)| (by.to_string(), at))
+}
+
+/// The zone in which a receiver's times are told beside UTC: that of the window of its route,
+/// else of any window.
+fn zone(daemon: &Daemon, receiver: &str) -> TimeZone {
+    let Some(routes) = &daemon.estate.routes else {
+        return TimeZone::UTC;
+    };
+    let own = routes
+        .root
+        .routes
+        .iter()
+        .filter(|r| r.receiver == receiver)
+        .find_map(|r| routes.windows.get(r.active.as_ref()?));
+    own.or_else(|| routes.windows.values().next())
+        .and_then(|window| TimeZone::get(&window.zone).ok())
+        .unwrap_or(TimeZone::UTC)
+}
+
+/// Lines that say the same, and when the newest was written.
+pub struct Alike {
+    /// When.
+    pub at: Time,
+    /// What they say.
+    pub line: LogLine,
+}
+
+/// Groups lines by what they say, newest first.
+fn alike(events: &[LogEvent], link: impl Fn(&str) -> String) -> Vec<Alike> {
+    let mut order: Vec<Alike> = Vec::new();
+    let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    for event in events {
+        let (text, trace) = crate::logline::said(&event.message);
+        match index.get(&text) {
+            Some(&at) => {
+                let line = &mut order[at].line;
+                line.count += 1;
+                // The newest line with a trace leads to it.
+                if line.trace.is_none() {
+                    line.link = trace.as_deref().map(&link);
+                    line.trace = trace;
+                }
+            }
+            None => {
+                index.insert(text.clone(), order.len());
+                let line = LogLine {
+                    text,
+                    count: 1,
+                    link: trace.as_deref().map(&link),
+                    trace,
+                };
+                order.push(Alike { at: event.at, line });
+            }
+        }
+    }
+    order.truncate(LOG_LINES);
+    order
+}

@@ -1,0 +1,96 @@
+//! Everything that answers over HTTP: the console, the API, the local services.
+
+pub mod api;
+pub mod exposition;
+pub mod guard;
+pub mod pages;
+pub mod problem;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::{HeaderValue, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use self::guard::{Allowed, guard};
+use self::problem::Problem;
+use crate::console::assets::CONTENT_SECURITY_POLICY;
+use crate::daemon::Daemon;
+use crate::services::{self, Gateway};
+
+/// Requests larger than this are refused; the services have limits of their own.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// The whole server.
+pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
+    let allowed = Allowed::new(address, &daemon.estate.project.console_url);
+    let (api, document) = api::routes();
+    let document = serde_json::to_value(&document).unwrap_or_default();
+    let console = pages::routes(gateway.clone()).layer(middleware::map_response(protect));
+    let own = Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(exposition::metrics))
+        .route("/api/openapi.json", get(|| async move { axum::Json(document) }))
+        .nest("/api/v1", api)
+        .route("/api/{*rest}", any(|| async { Problem::not_found("there is no such resource; see /api/openapi.json") }))
+        .merge(console)
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take that method; see /api/openapi.json")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(daemon);
+    let services = Router::new()
+        .route("/svc/{service}", get(services::slash))
+        .route("/svc/{service}/{*rest}", any(services::enter))
+        .route("/svc/{service}/", any(services::enter))
+        .with_state(gateway);
+    own.merge(services)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(allowed, guard))
+}
+
+/// Ready when the tasks have run.
+async fn ready(axum::extract::State(daemon): axum::extract::State<Arc<Daemon>>) -> Response {
+    let waiting: Vec<&str> = api::telemetry::statuses(&daemon)
+        .into_iter()
+        .filter(|(_, status)| status.runs == 0)
+        .map(|(name, _)| name)
+        .collect();
+    match waiting.is_empty() {
+        true => "ready\n".into_response(),
+        false => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("these tasks have not run yet: {}", waiting.join(", ")),
+        )
+        .into_response(),
+    }
+}
+
+/// The headers of every console page.
+async fn protect(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_string())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    tracing::error!(panic = text.as_deref().unwrap_or("?"), "a request panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug in Nightbell; the daemon's log tells more").into_response()
+}

@@ -1,0 +1,155 @@
+//! Alarms: their specs with their present state, and their history.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use model::{AlarmKind, AlarmSpec, Severity, Span, Time, Watch};
+use ports::{AlarmStatus, Recorded};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::daemon::Daemon;
+use crate::http::problem::Problem;
+
+/// An alarm.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlarmBody {
+    /// Unique in the estate.
+    name: String,
+    /// What it means for people.
+    description: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    #[schema(value_type = String)]
+    state: model::State,
+    /// Since when.
+    #[schema(value_type = Option<String>)]
+    since: Option<Time>,
+    /// `StateReason`.
+    reason: String,
+    /// `page`, `ticket` or `info`.
+    #[schema(value_type = String)]
+    severity: Severity,
+    /// The service it belongs to.
+    service: String,
+    /// Runbook and heading.
+    runbook: Option<String>,
+    /// For routing.
+    labels: BTreeMap<String, String>,
+    /// The watched metric as a query; none for metric math and composites.
+    query: Option<String>,
+    /// For example `> 0`.
+    threshold: Option<String>,
+    /// For example `2 of 3`.
+    datapoints: Option<String>,
+    /// Where its file says so.
+    place: String,
+}
+
+impl AlarmBody {
+    fn new(spec: &AlarmSpec, status: Option<&AlarmStatus>) -> AlarmBody {
+        let metric = spec.metric();
+        AlarmBody {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            state: status.map_or(model::State::InsufficientData, |s| s.state),
+            since: status.map(|s| s.since),
+            reason: match (&spec.kind, status) {
+                (_, Some(status)) => status.reason.clone(),
+                (AlarmKind::Composite { .. }, None) => "composite alarms are not evaluated in this version".into(),
+                (AlarmKind::Metric(_), None) => String::new(),
+            },
+            severity: spec.severity,
+            service: spec.service.clone(),
+            runbook: spec.runbook.as_ref().map(ToString::to_string),
+            labels: spec.labels.clone(),
+            query: metric.and_then(|m| match &m.watch {
+                Watch::Metric(stat) => Some(model::query::write(stat)),
+                Watch::Math { .. } => None,
+            }),
+            threshold: metric.map(|m| m.threshold.to_string()),
+            datapoints: metric.map(|m| format!("{} of {}", m.m(), m.evaluation_periods)),
+            place: spec.place.to_string(),
+        }
+    }
+}
+
+/// List alarms
+#[utoipa::path(get, path = "/alarms", tag = "alarms", responses((status = 200, body = Vec<AlarmBody>)))]
+pub async fn list(State(daemon): State<Arc<Daemon>>) -> Result<Json<Vec<AlarmBody>>, Problem> {
+    let states = daemon.ports.alarms.states().await?;
+    let all = daemon.estate.alarms.iter();
+    Ok(Json(all.map(|a| AlarmBody::new(a, states.get(&a.name))).collect()))
+}
+
+/// One alarm
+#[utoipa::path(get, path = "/alarms/{name}", tag = "alarms", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = AlarmBody), (status = 404, body = Problem)))]
+pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Result<Json<AlarmBody>, Problem> {
+    let spec = known(&daemon, &name)?;
+    let states = daemon.ports.alarms.states().await?;
+    Ok(Json(AlarmBody::new(spec, states.get(&name))))
+}
+
+/// How much history.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryParameters {
+    /// At most this many, 100 when left out.
+    limit: Option<usize>,
+}
+
+/// A transition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransitionBody {
+    #[schema(value_type = String)]
+    at: Time,
+    #[schema(value_type = String)]
+    from: model::State,
+    #[schema(value_type = String)]
+    to: model::State,
+    reason: String,
+    reason_data: serde_json::Value,
+}
+
+/// An alarm's transitions
+///
+/// Newest first, thirty days back.
+#[utoipa::path(get, path = "/alarms/{name}/history", tag = "alarms", params(("name" = String, Path, description = "Its name"), HistoryParameters),
+    responses((status = 200, body = Vec<TransitionBody>), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn history(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+    parameters: Result<Query<HistoryParameters>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Vec<TransitionBody>>, Problem> {
+    let Query(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
+    known(&daemon, &name)?;
+    let now = daemon.now();
+    let span = Span::new(now - Duration::from_secs(30 * 86_400), now + Duration::from_secs(1));
+    let limit = parameters.limit.unwrap_or(100).clamp(1, 1_000);
+    let found = daemon.ports.alarms.history(&name, span, limit).await?;
+    Ok(Json(found.into_iter().map(TransitionBody::from).collect()))
+}
+
+impl From<Recorded> for TransitionBody {
+    fn from(recorded: Recorded) -> TransitionBody {
+        let t = recorded.transition;
+        TransitionBody {
+            at: t.at,
+            from: t.from,
+            to: t.to,
+            reason: t.reason,
+            reason_data: t.reason_data,
+        }
+    }
+}
+
+fn known<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a AlarmSpec, Problem> {
+    daemon.spec(name).ok_or_else(|| {
+        let names = daemon.estate.alarms.iter().map(|a| a.name.as_str());
+        let near = model::problem::nearest(name, names).map(|n| format!("; did you mean `{n}`?"));
+        Problem::not_found(format!("there is no alarm `{}`{}", name.escape_debug(), near.unwrap_or_default()))
+    })
+}

@@ -1,0 +1,85 @@
+//! Dashboards: their bodies, and their pictures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use model::{Dashboard, Span};
+use render::dashboard::{Board, Data};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::span;
+use crate::daemon::Daemon;
+use crate::http::problem::Problem;
+
+/// A dashboard.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DashboardBody {
+    /// Its name.
+    name: String,
+    /// What `PutDashboard` takes.
+    body: serde_json::Value,
+}
+
+/// List dashboards
+#[utoipa::path(get, path = "/dashboards", tag = "metrics", responses((status = 200, body = Vec<String>)))]
+pub async fn list(State(daemon): State<Arc<Daemon>>) -> Json<Vec<String>> {
+    Json(daemon.estate.dashboards.iter().map(|d| d.name.clone()).collect())
+}
+
+/// When a picture is of.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PictureParameters {
+    /// RFC 3339, Unix seconds, or a duration ago; three hours ago when left out.
+    start: Option<String>,
+    /// Like `start`; now when left out.
+    end: Option<String>,
+}
+
+/// One dashboard
+///
+/// Its body as JSON; with `.svg` after the name, its picture.
+#[utoipa::path(get, path = "/dashboards/{name}", tag = "metrics",
+    params(("name" = String, Path, description = "Its name, or its name with .svg"), PictureParameters),
+    responses((status = 200, body = DashboardBody), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn one(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+    parameters: Result<Query<PictureParameters>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
+    if let Some(dashboard) = daemon.estate.dashboard(&name) {
+        let body = DashboardBody {
+            name: dashboard.name.clone(),
+            body: dashboard.body.clone(),
+        };
+        return Ok(Json(body).into_response());
+    }
+    let dashboard = name.strip_suffix(".svg").and_then(|stem| daemon.estate.dashboard(stem));
+    let Some(dashboard) = dashboard else {
+        return Err(Problem::not_found(format!("there is no dashboard `{}`", name.escape_debug())));
+    };
+    let default = Duration::from_secs(3 * 3600);
+    let span = span::span(p.start.as_deref(), p.end.as_deref(), default, daemon.now())?;
+    let (board, data) = filled(&daemon, dashboard, span).await;
+    let data = Data {
+        theme: render::Theme::Standalone,
+        ..data
+    };
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], board.svg(&data)).into_response())
+}
+
+/// A dashboard's board with the data it asks for. What cannot be fetched says so in its place.
+pub async fn filled(daemon: &Daemon, dashboard: &Dashboard, span: Span) -> (Board, Data) {
+    let (board, _) = Board::parse(&dashboard.body);
+    daemon.local.pump.flush().await;
+    let mut data = Data::new(span);
+    crate::picture::fill(&board, &mut data, &*daemon.ports.metrics, &*daemon.ports.alarms).await;
+    (board, data)
+}

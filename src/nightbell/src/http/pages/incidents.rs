@@ -1,0 +1,284 @@
+//! Incidents: the list, and the page where one is worked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use model::{
+    AlarmSpec, Entry, Incident, IncidentId, NotificationId, RunbookRef, Span, Threshold,
+};
+use render::mail::Measure;
+
+use super::{HOUR, alarm_chart, missing, show};
+use crate::console::view::{
+    Size,     Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentPage, IncidentRow, Link,
+    LogLine, NotificationRow, Picture, TraceView,
+};
+use crate::console::{pages, words};
+use crate::daemon::Daemon;
+use crate::evidence;
+
+/// `/incidents`
+pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
+    show(&daemon, async |frame| {
+        let rows: Vec<IncidentRow> = crate::http::api::incidents::sorted(&daemon)
+            .iter()
+            .map(|incident| IncidentRow {
+                id: incident.id.clone(),
+                service: incident.service.clone(),
+                severity: incident.severity,
+                what: what(incident),
+                opened: incident.opened,
+                resolved: incident.resolved,
+                acknowledged: acknowledged(&daemon, incident),
+                alarms: incident.alarms.len(),
+            })
+            .collect();
+        Ok(pages::incidents(frame, &rows))
+    })
+    .await
+}
+
+/// `/incidents/{id}`
+pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
+    show(&daemon, async |frame| {
+        daemon.local.pump.flush().await;
+        let found = daemon.engine().incident(&IncidentId(id.clone())).cloned();
+        let incident = found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
+        let until = incident.resolved.unwrap_or(frame.now);
+        let span = Span::new(incident.opened - HOUR / 12, until + Duration::from_secs(60));
+        let lead = evidence::leading(&incident).unwrap_or_default();
+        let spec = daemon.spec(lead);
+        let length = frame.now.since(incident.opened) + HOUR;
+        let (chart_title, chart, measure) = match spec {
+            Some(spec) => (
+                spec.metric().map(|m| words::watched(&m.watch)).unwrap_or_default(),
+                alarm_chart(&daemon, spec, length.min(HOUR * 24 * 7), Size::INCIDENT, frame).await,
+                evidence::measure(&daemon, spec, HOUR, frame.now)
+                    .await
+                    .map(|m| measure_words(spec, &m))
+                    .unwrap_or_default(),
+            ),
+            None => (
+                String::new(),
+                Picture::Empty("The alarm is in no file any more.".into()),
+                String::new(),
+            ),
+        };
+        let runbook = incident
+            .alarms
+            .get(lead)
+            .and_then(|a| a.runbook.as_ref())
+            .and_then(|r| super::runbooks::view(&daemon, r));
+        let page = IncidentPage {
+            id: incident.id.clone(),
+            service: incident.service.clone(),
+            severity: incident.severity,
+            what: what(&incident),
+            opened: incident.opened,
+            resolved: incident.resolved,
+            acknowledged: acknowledged(&daemon, &incident),
+            measure,
+            alarms: marks(&incident),
+            chart_title,
+            chart,
+            logs: logs(&daemon, &incident.service, span).await,
+            trace: trace(&daemon, span).await,
+            changes: Vec::new(),
+            runbook,
+            notifications: notifications(&daemon, &incident.id),
+            timeline: timeline(&daemon, &incident.id),
+            actions: Vec::new(),
+        };
+        Ok(pages::incident(frame, &page))
+    })
+    .await
+}
+
+/// What an incident means for people: the leading alarm's description.
+fn what(incident: &Incident) -> String {
+    evidence::leading(incident)
+        .and_then(|lead| incident.alarms.get(lead))
+        .map(|a| a.description.clone())
+        .unwrap_or_default()
+}
+
+/// The alarms of an incident with their states.
+pub fn marks(incident: &Incident) -> Vec<AlarmMark> {
+    incident
+        .alarms
+        .iter()
+        .map(|(name, alarm)| AlarmMark {
+            name: name.clone(),
+            state: alarm.state,
+            since: alarm.since,
+        })
+        .collect()
+}
+
+/// Who took an incident.
+pub fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<Acknowledged> {
+    let engine = daemon.engine();
+    let (by, at) = engine.acknowledged(&incident.id)?;
+    Some(Acknowledged { by: by.into(), at })
+}
+
+/// Where to begin.
+pub fn runbook_link(daemon: &Daemon, reference: &RunbookRef) -> Option<Link> {
+    let runbook = daemon.estate.runbook(&reference.stem)?;
+    let anchor = reference.heading.as_ref().map(|h| format!("#{h}"));
+    Some(Link {
+        href: format!("/runbooks/{}{}", super::alarms::encode(&runbook.stem), anchor.unwrap_or_default()),
+        text: runbook.title.clone(),
+    })
+}
+
+/// The newest value against the limit, as a sentence.
+pub fn measure_words(spec: &AlarmSpec, measured: &Measure) -> String {
+    let now = measured.values.iter().rev().find_map(|v| *v);
+    let value = now.map_or_else(|| "no data".into(), |v| render::number::number(v, measured.unit));
+    let limit = match &measured.alarm.threshold {
+        Threshold::Number { comparison, value } => {
+            format!("{} {}", comparison.words(), render::number::number(*value, measured.unit))
+        }
+        Threshold::Band { comparison, id } => format!("{} {id}", comparison.words()),
+    };
+    let watched = spec.metric().map(|m| words::watched(&m.watch)).unwrap_or_default();
+    format!("{watched}: {value}, limit: {limit} {}", words::window(&measured.alarm))
+}
+
+async fn logs(daemon: &Daemon, service: &str, span: Span) -> Evidence<Vec<LogLine>> {
+    match evidence::error_lines(daemon, service, span).await {
+        Err(error) => Evidence::Failed(error.to_string()),
+        Ok(lines) if lines.is_empty() => {
+            Evidence::Nothing(format!("No error lines of {service} between {} and {} UTC.", span.start.clock(), span.end.clock()))
+        }
+        Ok(lines) => Evidence::Found(
+            lines
+                .into_iter()
+                .map(|line| LogLine {
+                    at: line.at,
+                    count: line.line.count as usize,
+                    level: "ERROR".into(),
+                    text: line.line.text,
+                    trace: line.line.trace,
+                })
+                .collect(),
+        ),
+    }
+}
+
+async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
+    let slowest = match evidence::failed_traces(daemon, span).await {
+        Err(error) => return Evidence::Failed(error.to_string()),
+        Ok(found) => found.into_iter().next(),
+    };
+    let Some(slowest) = slowest else {
+        return Evidence::Nothing(format!("No failed trace between {} and {} UTC.", span.start.clock(), span.end.clock()));
+    };
+    match daemon.ports.traces.get(&slowest.id).await {
+        Ok(documents) => Evidence::Found(super::telemetry::drawn(&slowest.id, &documents)),
+        Err(error) => Evidence::Failed(error.to_string()),
+    }
+}
+
+/// Who was told, newest first.
+pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
+    let mut rows: Vec<NotificationRow> = Vec::new();
+    let mut index: BTreeMap<NotificationId, usize> = BTreeMap::new();
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e.clone()).collect();
+    for entry in entries {
+        match entry {
+            Entry::Notify { notification } => {
+                index.insert(notification.id.clone(), rows.len());
+                rows.push(NotificationRow {
+                    at: notification.at,
+                    kind: notification.kind,
+                    receiver: notification.receiver,
+                    because: notification.because,
+                    next: notification.next,
+                    delivery: Delivery::Pending,
+                    mail: None,
+                });
+            }
+            Entry::Sent { notification, message, at } => {
+                if let Some(row) = index.get(&notification).and_then(|i| rows.get_mut(*i)) {
+                    row.delivery = Delivery::Sent(at);
+                    row.mail = Some(Link {
+                        href: format!("/mailbox/{}", super::alarms::encode(&message)),
+                        text: "the mail".into(),
+                    });
+                }
+            }
+            Entry::SendFailed {
+                notification,
+                error,
+                retry_at,
+                ..
+            } => {
+                if let Some(row) = index.get(&notification).and_then(|i| rows.get_mut(*i)) {
+                    row.delivery = Delivery::Failed { error, retry_at };
+                }
+            }
+            _ => {}
+        }
+    }
+    rows.reverse();
+    rows
+}
+
+/// Everything about an incident, newest first.
+pub fn timeline(daemon: &Daemon, id: &IncidentId) -> Vec<Event> {
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e.clone()).collect();
+    let mut events: Vec<Event> = entries.into_iter().filter_map(event).collect();
+    events.reverse();
+    events
+}
+
+fn event(entry: Entry) -> Option<Event> {
+    let at = entry.at();
+    let (kind, text, detail) = match entry {
+        Entry::Received { transition, .. } => (
+            EventKind::Alarm(transition.to),
+            format!("{} went from {} to {}", transition.alarm, transition.from, transition.to),
+            Some(transition.reason),
+        ),
+        Entry::Opened { service, severity, .. } => {
+            (EventKind::Opened, format!("incident opened for {service}, {severity}"), None)
+        }
+        Entry::Joined { alarms, .. } => {
+            let names: Vec<String> = alarms.into_iter().collect();
+            (EventKind::Opened, format!("{} joined", names.join(", ")), None)
+        }
+        Entry::Reopened { .. } => (EventKind::Opened, "opened again: it fires once more".into(), None),
+        Entry::Resolved { by, .. } => {
+            let text = by.map_or_else(|| "resolved: all its alarms are OK".into(), |by| format!("resolved by {by}"));
+            (EventKind::Resolved, text, None)
+        }
+        Entry::Acknowledged { by, .. } => (EventKind::Acknowledged, format!("acknowledged by {by}"), None),
+        Entry::Notify { notification } => (
+            EventKind::Mail,
+            format!("{} is told", notification.receiver),
+            Some(format!("Because {}. Next: {}", notification.because, notification.next)),
+        ),
+        Entry::Held { receiver, because, until, .. } => (
+            EventKind::Held,
+            format!("{receiver} is not told"),
+            Some(match until {
+                Some(until) => format!("{because}; looked at again at {} UTC", until.clock()),
+                None => because,
+            }),
+        ),
+        Entry::SendFailed { error, .. } => (EventKind::Failed, "a mail was not accepted".into(), Some(error)),
+        Entry::Sent { .. } => return None,
+    };
+    Some(Event {
+        at,
+        kind,
+        text,
+        detail,
+        link: None,
+    })
+}

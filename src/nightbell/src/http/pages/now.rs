@@ -1,0 +1,206 @@
+//! `/`: is anything wrong, where, since when, what is being done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::Extension;
+use model::{Dimensions, Incident, MetricId, MetricStat, Span, Stat, State as AlarmState, Time, Unit};
+use ports::SeriesQuery;
+use render::chart::Sparkline;
+
+use super::{HOUR, Refusal, show};
+use crate::console::pages;
+use crate::console::view::{Size, Event, EventKind, IncidentCard, Link, NowPage, ServiceRow, Signal, Svg};
+use crate::daemon::Daemon;
+use crate::services::Gateway;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// How many things that happened the page shows.
+const EVENTS: usize = 10;
+
+/// Answers the page.
+pub async fn page(State(daemon): State<Arc<Daemon>>, Extension(gateway): Extension<Gateway>) -> Response {
+    show(&daemon, async |frame| {
+        daemon.local.pump.flush().await;
+        let incidents: Vec<Incident> = daemon.incidents();
+        let mut open: Vec<&Incident> = incidents.iter().filter(|i| i.resolved.is_none()).collect();
+        open.sort_by_key(|i| (i.severity, i.opened));
+        let mut cards = Vec::new();
+        for incident in open {
+            cards.push(card(&daemon, incident, frame.now).await);
+        }
+        let mut services = Vec::new();
+        for name in gateway.names() {
+            services.push(service(&daemon, name, frame.now).await?);
+        }
+        let page = NowPage {
+            incidents: cards,
+            services,
+            events: events(&daemon, frame.now).await?,
+            last_resolved: incidents.iter().filter_map(|i| i.resolved).max(),
+        };
+        Ok(pages::now(frame, &page))
+    })
+    .await
+}
+
+async fn card(daemon: &Daemon, incident: &Incident, now: Time) -> IncidentCard {
+    let lead = crate::evidence::leading(incident).unwrap_or_default();
+    let alarm = incident.alarms.get(lead);
+    let mut measure = String::new();
+    let mut spark = Svg::default();
+    if let Some(spec) = daemon.spec(lead) {
+        if let Some(measured) = crate::evidence::measure(daemon, spec, HOUR, now).await {
+            measure = super::incidents::measure_words(spec, &measured);
+        }
+        if let Some(mut picture) = super::alarms::spark(daemon, spec, now).await {
+            picture.alarm = true;
+            spark = Svg(picture.svg());
+        }
+    }
+    let told: Vec<String> = super::incidents::notifications(daemon, &incident.id)
+        .iter()
+        .map(|n| format!("{} was told at {}", n.receiver, n.at.clock()))
+        .collect();
+    IncidentCard {
+        id: incident.id.clone(),
+        service: incident.service.clone(),
+        severity: incident.severity,
+        opened: incident.opened,
+        what: alarm.map(|a| a.description.clone()).unwrap_or_default(),
+        measure,
+        spark,
+        alarms: super::incidents::marks(incident),
+        doing: told.into_iter().rev().take(3).rev().collect(),
+        acknowledged: super::incidents::acknowledged(daemon, incident),
+        runbook: alarm.and_then(|a| super::incidents::runbook_link(daemon, a.runbook.as_ref()?)),
+    }
+}
+
+async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, Refusal> {
+    let named = |key: &str| daemon.estate.project.variables.get(&format!("{name}.{key}")).cloned().unwrap_or_default();
+    let api = |metric: &str, stat: Stat| query("AWS/ApiGateway", metric, ("ApiName", &named("api")), stat, now);
+    let queries = [
+        api("Count", Stat::Sum),
+        api("5XXError", Stat::Sum),
+        api("Latency", Stat::Percentile(99.0)),
+        query("AWS/Lambda", "ConcurrentExecutions", ("FunctionName", &named("function")), Stat::Maximum, now),
+    ];
+    let answers = daemon.ports.metrics.get(&queries).await?;
+    let states = daemon.ports.alarms.states().await?;
+    let own: Vec<_> = daemon
+        .estate
+        .alarms
+        .iter()
+        .filter(|a| a.service == name)
+        .filter_map(|a| Some((a, states.get(&a.name)?)))
+        .collect();
+    let rank = |s: AlarmState| match s {
+        AlarmState::Alarm => 0,
+        AlarmState::Ok => 1,
+        // A new alarm waits for data; that is no trouble of the service's.
+        AlarmState::InsufficientData => 2,
+    };
+    let worst = own.iter().min_by_key(|(_, status)| (rank(status.state), status.since));
+    let breaching = |metric: &str| {
+        own.iter().any(|(spec, status)| {
+            status.state == AlarmState::Alarm
+                && matches!(spec.metric().map(|m| &m.watch), Some(model::Watch::Metric(s)) if s.metric.name == metric)
+        })
+    };
+    let signal = |index: usize, title: &str, unit: Unit, zero: bool, bad: bool| {
+        let span = queries[index].span;
+        let mut points: Vec<(Time, f64)> = answers[index].points.iter().map(|p| (p.at, p.value)).collect();
+        if zero && let Some(&(first, _)) = points.first() {
+            // No request is no error: from the first one on, a gap would hide that somebody looked.
+            let mut at = first;
+            let mut filled = Vec::new();
+            while at < span.end {
+                let value = points.iter().find(|(t, _)| *t == at).map_or(0.0, |(_, v)| *v);
+                filled.push((at, value));
+                at = at + MINUTE;
+            }
+            points = filled;
+        }
+        let mut picture = Sparkline::new(format!("{name}: {title}"), span, MINUTE, unit, points);
+        picture.alarm = bad;
+        (picture.width, picture.height) = (Size::SPARK.width, Size::SPARK.height);
+        Signal {
+            value: String::new(),
+            spark: Svg(picture.svg()),
+            breaching: bad,
+        }
+    };
+    let state = worst.map_or(AlarmState::InsufficientData, |(_, s)| s.state);
+    Ok(ServiceRow {
+        name: name.into(),
+        state,
+        since: worst.filter(|_| state != AlarmState::Ok).map(|(_, s)| s.since),
+        href: daemon.estate.dashboard(name).map(|d| format!("/dashboards/{}", d.name)),
+        traffic: signal(0, "requests a minute", Unit::Count, true, breaching("PageView")),
+        errors: signal(
+            1,
+            "failed requests a minute",
+            Unit::Count,
+            true,
+            breaching("5XXError") || breaching("Errors") || breaching("Fault"),
+        ),
+        p99: signal(2, "99 % are faster than this", Unit::Milliseconds, false, breaching("Latency")),
+        saturation: signal(3, "concurrent executions", Unit::Count, true, false),
+    })
+}
+
+fn query(namespace: &str, name: &str, dimension: (&str, &str), stat: Stat, now: Time) -> SeriesQuery {
+    let end = now.floor_to(MINUTE) + MINUTE;
+    SeriesQuery {
+        stat: MetricStat {
+            metric: MetricId {
+                namespace: namespace.into(),
+                name: name.into(),
+                dimensions: Dimensions::new([dimension]),
+            },
+            stat,
+            period: 60,
+            unit: None,
+            region: None,
+        },
+        span: Span::last(HOUR, end),
+    }
+}
+
+async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
+    let mut events: Vec<Event> = Vec::new();
+    let span = Span::new(now - HOUR * 24 * 30, now + Duration::from_secs(1));
+    for spec in &daemon.estate.alarms {
+        for recorded in daemon.ports.alarms.history(&spec.name, span, EVENTS).await? {
+            let t = recorded.transition;
+            events.push(Event {
+                at: t.at,
+                kind: EventKind::Alarm(t.to),
+                text: format!("{} went from {} to {}", t.alarm, t.from, t.to),
+                detail: None,
+                link: Some(Link {
+                    href: format!("/alarms/{}", super::alarms::encode(&t.alarm)),
+                    text: t.alarm,
+                }),
+            });
+        }
+    }
+    let incidents: Vec<_> = daemon.engine().incidents().map(|i| i.id.clone()).collect();
+    for id in &incidents {
+        let link = Link {
+            href: format!("/incidents/{id}"),
+            text: id.to_string(),
+        };
+        let own = super::incidents::timeline(daemon, id);
+        events.extend(own.into_iter().filter(|e| !matches!(e.kind, EventKind::Alarm(_))).map(|e| Event {
+            link: Some(link.clone()),
+            ..e
+        }));
+    }
+    events.sort_by_key(|e| std::cmp::Reverse(e.at));
+    events.truncate(EVENTS);
+    Ok(events)
+}

@@ -1,0 +1,132 @@
+//! The services behind the local gateway, wired to the local store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::Uri;
+use http::uri::PathAndQuery;
+use local::fault::Faults;
+use local::gateway::Api;
+use local::pump::Pump;
+use local::runtime::{Function, FunctionConfig};
+use model::catalogue::Declared;
+use model::estate::Project;
+use ports::{Clock, Documents};
+use telemetry::Telemetry;
+use telemetry::xray::Sampling;
+
+use crate::http::problem::Problem;
+
+/// The services that this version runs locally.
+pub const RUNNING: &[&str] = &["counter"];
+
+/// What our own code emits: the catalogue that `check` holds alarms and dashboards against.
+pub fn declared() -> Vec<Declared> {
+    counter::declared()
+}
+
+/// The local APIs by service.
+#[derive(Clone, Default)]
+pub struct Gateway {
+    apis: Arc<BTreeMap<String, Arc<Api>>>,
+}
+
+/// What the services are built on.
+pub struct Ground<'a> {
+    /// Their names and addresses.
+    pub project: &'a Project,
+    /// Their tables.
+    pub documents: Arc<dyn Documents>,
+    /// Where their output goes.
+    pub pump: &'a Pump,
+    /// What may break them.
+    pub faults: &'a Faults,
+    /// Their time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Gateway {
+    /// The APIs of the services that the project names.
+    pub fn new(ground: &Ground<'_>) -> Gateway {
+        let mut apis = BTreeMap::new();
+        if let Some(api) = counter_api(ground) {
+            apis.insert("counter".to_string(), api);
+        }
+        Gateway { apis: Arc::new(apis) }
+    }
+
+    /// The services that run, by name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.apis.keys().map(String::as_str)
+    }
+
+    /// The API of a service.
+    pub fn api(&self, service: &str) -> Option<&Arc<Api>> {
+        self.apis.get(service)
+    }
+}
+
+/// `/svc/{service}`: the page's own links are relative, so it needs its slash.
+pub async fn slash(Path(service): Path<String>) -> Redirect {
+    let safe: String = service
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .collect();
+    Redirect::permanent(&format!("/svc/{safe}/"))
+}
+
+/// `/svc/{service}/...`: hands the request on with the rest of its path.
+pub async fn enter(State(gateway): State<Gateway>, mut request: Request) -> Response {
+    let path = request.uri().path().strip_prefix("/svc/").unwrap_or_default();
+    let (service, rest) = path.split_once('/').unwrap_or((path, ""));
+    let Some(api) = gateway.api(service).cloned() else {
+        return Problem::not_found(format!("there is no local service `{}`", service.escape_debug())).into_response();
+    };
+    let inner = match request.uri().query() {
+        Some(query) => format!("/{rest}?{query}"),
+        None => format!("/{rest}"),
+    };
+    let Ok(inner) = inner.parse::<PathAndQuery>() else {
+        return Problem::bad_request("the path is not one").into_response();
+    };
+    *request.uri_mut() = Uri::from(inner);
+    api.handle(request).await
+}
+
+/// The counter: its function, its table and its API, named as the project names them.
+fn counter_api(ground: &Ground<'_>) -> Option<Arc<Api>> {
+    let named = |key: &str| ground.project.variables.get(&format!("counter.{key}")).cloned();
+    let (function, api) = (named("function")?, named("api")?);
+    let table = named("table")?;
+    let log = Function::log(&function, ground.pump, &*ground.clock);
+    let telemetry = function_telemetry(log, ground.clock.clone());
+    let config = counter::Config::from_vars(|name| (name == "TABLE_NAME").then(|| table.clone())).ok()?;
+    let documents = ground.faults.documents("counter", ground.documents.clone());
+    let service = counter::router(documents, config, &telemetry);
+    let function = Function::new(
+        FunctionConfig {
+            name: function,
+            timeout: Duration::from_secs(10),
+            concurrency: 1_000,
+            memory: 128,
+        },
+        service,
+        ground.pump,
+        ground.clock.clone(),
+    );
+    let stage = named("stage").unwrap_or_else(|| "prod".into());
+    Some(Api::new(&api, &stage, function, ground.pump, ground.clock.clone()))
+}
+
+/// A function's lines go to its own log stream.
+fn function_telemetry(log: local::pump::Stream, clock: Arc<dyn Clock>) -> Telemetry {
+    Telemetry::builder()
+        .lines(Arc::new(log))
+        .sampling(Sampling::Always)
+        .clock(Arc::new(move || clock.now()))
+        .parts()
+        .0
+}

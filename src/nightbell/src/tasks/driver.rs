@@ -1,0 +1,162 @@
+//! Runs the tasks: on a period, on a poke, never twice at once.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use model::Time;
+use ports::Clock;
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
+
+/// One task.
+#[async_trait]
+pub trait Task: Send + Sync + 'static {
+    /// One word, as `/api/v1/tasks` shows it.
+    fn name(&self) -> &'static str;
+
+    /// Converges once. `now` is when it was due, or the present when it was poked.
+    async fn run(&self, now: Time) -> anyhow::Result<Report>;
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// A sentence for people.
+    pub summary: String,
+    /// When to run again at the latest.
+    pub wake: Time,
+}
+
+/// What is known of a task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// How often it ran.
+    pub runs: u64,
+    /// How often it failed or panicked.
+    pub failures: u64,
+    /// Whether it is running now.
+    pub running: bool,
+    /// When it last ran.
+    pub last: Option<Time>,
+    /// When it runs next.
+    pub next: Time,
+    /// What the last run came to.
+    pub summary: String,
+    /// What was wrong with the last run.
+    pub error: Option<String>,
+}
+
+/// Makes a task run sooner.
+#[derive(Clone, Default)]
+pub struct Poke {
+    wake: Arc<Notify>,
+    wanted: Arc<AtomicBool>,
+}
+
+impl Poke {
+    /// Runs the task as soon as it can.
+    pub fn poke(&self) {
+        self.wanted.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether a poke has not been heard yet.
+    pub fn wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+}
+
+/// The running tasks.
+pub struct Driver {
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    dispatch: tracing::Dispatch,
+    tasks: JoinSet<()>,
+    statuses: BTreeMap<&'static str, watch::Receiver<Status>>,
+}
+
+/// A failed run is tried again after this.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl Driver {
+    /// No tasks yet; they stop when the token is cancelled, and what they log goes to `dispatch`.
+    pub fn new(clock: Arc<dyn Clock>, stop: CancellationToken, dispatch: tracing::Dispatch) -> Driver {
+        Driver {
+            clock,
+            stop,
+            dispatch,
+            tasks: JoinSet::new(),
+            statuses: BTreeMap::new(),
+        }
+    }
+
+    /// Starts a task; it first runs at once.
+    pub fn start(&mut self, task: impl Task, poke: Poke) {
+        let (status, seen) = watch::channel(Status {
+            runs: 0,
+            failures: 0,
+            running: false,
+            last: None,
+            next: self.clock.now(),
+            summary: "not run yet".into(),
+            error: None,
+        });
+        self.statuses.insert(task.name(), seen);
+        let work = drive(task, poke, status, self.clock.clone(), self.stop.clone());
+        self.tasks.spawn(work.with_subscriber(self.dispatch.clone()));
+    }
+
+    /// A handle on the statuses, by task.
+    pub fn statuses(&self) -> BTreeMap<&'static str, watch::Receiver<Status>> {
+        self.statuses.clone()
+    }
+
+    /// Waits until all tasks have ended; a run that is under way is finished first.
+    pub async fn stopped(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn drive(task: impl Task, poke: Poke, status: watch::Sender<Status>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    loop {
+        let due = status.borrow().next;
+        let poked = tokio::select! {
+            () = stop.cancelled() => return,
+            () = poke.wake.notified() => true,
+            () = clock.sleep_until(due) => false,
+        };
+        let now = if poked { clock.now() } else { due };
+        status.send_modify(|s| s.running = true);
+        poke.wanted.store(false, Ordering::Release);
+        let outcome = AssertUnwindSafe(task.run(now)).catch_unwind().await;
+        status.send_modify(|s| {
+            s.running = false;
+            s.runs += 1;
+            s.last = Some(now);
+            let failure = match outcome {
+                Ok(Ok(report)) => {
+                    // A task that asks to be woken in the past would spin.
+                    s.next = report.wake.max(now + Duration::from_millis(1));
+                    s.summary = report.summary;
+                    None
+                }
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(_) => Some("the task panicked".to_string()),
+            };
+            if let Some(error) = &failure {
+                tracing::error!(task = task.name(), %error, "a task failed");
+                s.failures += 1;
+                s.next = clock.now() + RETRY;
+            }
+            s.error = failure;
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! Evaluates the alarms on the clock. Local mode only: in AWS, CloudWatch does.
+//!
+//! Wakes nobody by itself: a transition is recorded, and the respond task is poked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evaluator::alarm::{self, Evaluation, Settings};
+use model::{AlarmSpec, MetricAlarm, State, Time, Transition, Watch};
+use ports::{AlarmStatus, SeriesQuery};
+use tokio::sync::Mutex;
+
+use super::{Report, Task};
+use crate::daemon::Daemon;
+
+/// The evaluate task.
+pub struct Evaluate {
+    daemon: Arc<Daemon>,
+    settings: Settings,
+    /// When each alarm is due, by name.
+    due: Mutex<HashMap<String, Time>>,
+}
+
+/// How long the task sleeps when no alarm can be evaluated.
+const IDLE: Duration = Duration::from_secs(60);
+
+impl Evaluate {
+    /// The task of a daemon.
+    pub fn new(daemon: Arc<Daemon>) -> Evaluate {
+        Evaluate {
+            daemon,
+            settings: Settings::default(),
+            due: Mutex::default(),
+        }
+    }
+
+    /// Makes the alarms of the files known and forgets those that are in no file any more.
+    async fn keep_known(&self, now: Time) -> ports::Result<()> {
+        let known = self.daemon.ports.alarms.states().await?;
+        let names = self.daemon.estate.alarms.iter().map(|a| a.name.clone());
+        let new: Vec<String> = names.filter(|n| !known.contains_key(n)).collect();
+        let gone: Vec<String> = known
+            .into_keys()
+            .filter(|n| self.daemon.spec(n).is_none())
+            .collect();
+        if !new.is_empty() {
+            self.daemon.ports.alarms.create(&new, now).await?;
+        }
+        if !gone.is_empty() {
+            self.daemon.ports.alarms.delete(&gone).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, due: &[(&AlarmSpec, &MetricAlarm)], now: Time) -> ports::Result<Vec<Transition>> {
+        let states = self.daemon.ports.alarms.states().await?;
+        let windows: Vec<_> = due
+            .iter()
+            .map(|(_, alarm)| alarm::window(alarm, now, &self.settings))
+            .collect();
+        let queries: Vec<SeriesQuery> = due
+            .iter()
+            .zip(&windows)
+            .filter_map(|((_, alarm), span)| match &alarm.watch {
+                Watch::Metric(stat) => Some(SeriesQuery {
+                    stat: stat.clone(),
+                    span: *span,
+                }),
+                Watch::Math { .. } => None,
+            })
+            .collect();
+        let answers = self.daemon.ports.metrics.get(&queries).await?;
+        let mut transitions = Vec::new();
+        for (((spec, alarm), span), series) in due.iter().zip(&windows).zip(&answers) {
+            let Some(AlarmStatus { state, created, .. }) = states.get(&spec.name) else {
+                continue;
+            };
+            let points = series.points.iter().map(|p| (p.at, p.value, p.samples));
+            let slots = alarm::slots(alarm, *span, points);
+            let evaluation = Evaluation {
+                alarm,
+                slots: &slots,
+                previous: *state,
+                created: *created,
+                now,
+                settings: &self.settings,
+            };
+            self.daemon.counts.evaluations.fetch_add(1, Ordering::Relaxed);
+            // What cannot be evaluated was left out by `supported`.
+            transitions.extend(alarm::evaluate(&evaluation).ok().and_then(|v| v.transition(&spec.name)));
+        }
+        Ok(transitions)
+    }
+}
+
+#[async_trait]
+impl Task for Evaluate {
+    fn name(&self) -> &'static str {
+        "evaluate"
+    }
+
+    async fn run(&self, now: Time) -> anyhow::Result<Report> {
+        // What was emitted before this instant must be there before it is judged.
+        self.daemon.local.pump.flush().await;
+        let mut due = self.due.lock().await;
+        if due.is_empty() {
+            self.keep_known(now).await?;
+        }
+        let metric_alarms: Vec<(&AlarmSpec, &MetricAlarm)> = self
+            .daemon
+            .estate
+            .alarms
+            .iter()
+            .filter_map(|spec| Some((spec, alarm::supported(&spec.kind).ok()?.0)))
+            .collect();
+        let ready: Vec<_> = metric_alarms
+            .iter()
+            .copied()
+            .filter(|(spec, alarm)| {
+                let at = due
+                    .entry(spec.name.clone())
+                    .or_insert_with(|| alarm::next_evaluation(alarm, now - Duration::from_millis(1)));
+                *at <= now
+            })
+            .collect();
+        let transitions = self.judge(&ready, now).await?;
+        if !transitions.is_empty() {
+            self.daemon.ports.alarms.record(&transitions).await?;
+            for t in &transitions {
+                tracing::info!(alarm = %t.alarm, from = %t.from, to = %t.to, reason = %t.reason, "an alarm changed its state");
+            }
+            self.daemon
+                .counts
+                .transitions
+                .fetch_add(transitions.len() as u64, Ordering::Relaxed);
+            self.daemon.respond.poke();
+        }
+        for (spec, alarm) in &ready {
+            due.insert(spec.name.clone(), alarm::next_evaluation(alarm, now));
+        }
+        let wake = due.values().min().copied().unwrap_or(now + IDLE);
+        let firing = transitions.iter().filter(|t| t.to == State::Alarm).count();
+        Ok(Report {
+            summary: format!(
+                "evaluated {} of {} alarms, {} changed, {firing} to ALARM",
+                ready.len(),
+                self.daemon.estate.alarms.len(),
+                transitions.len()
+            ),
+            wake,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Turns transitions into incidents and mails.
+//!
+//! Receives what was recorded, decides through `response`, and sends what is in the outbox. Every
+//! decision is durable before anything is sent, and a notification is sent under its id, so that a
+//! crash in between sends it once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::{Entry, NotificationKind, Time};
+use ports::{Publish, Retry};
+use response::Outgoing;
+
+use super::{Report, Task};
+use crate::daemon::Daemon;
+use crate::evidence;
+
+/// The respond task.
+pub struct Respond {
+    daemon: Arc<Daemon>,
+    /// The history up to here has been received. Starts at the beginning: the engine knows what it
+    /// has seen, so that nothing recorded before a crash is lost or counted twice.
+    received: AtomicI64,
+}
+
+const PAGE: usize = 500;
+/// The journal is looked at again at least this often.
+const IDLE: Duration = Duration::from_secs(60);
+
+impl Respond {
+    /// The task of a daemon.
+    pub fn new(daemon: Arc<Daemon>) -> Respond {
+        Respond {
+            daemon,
+            received: AtomicI64::new(0),
+        }
+    }
+
+    async fn receive(&self, now: Time) -> ports::Result<usize> {
+        let mut count = 0;
+        loop {
+            let after = self.received.load(Ordering::Relaxed);
+            let page = self.daemon.ports.alarms.after(after, PAGE).await?;
+            let Some(last) = page.last().map(|r| r.sequence) else {
+                return Ok(count);
+            };
+            for recorded in &page {
+                let spec = self.daemon.spec(&recorded.transition.alarm);
+                // One at a time: the next may be a duplicate of this one.
+                let entry = self.daemon.engine().receive(&recorded.transition, spec, now);
+                if let Some(entry) = entry {
+                    self.daemon.append(&[entry]).await?;
+                    count += 1;
+                }
+            }
+            self.received.store(last, Ordering::Relaxed);
+        }
+    }
+
+    async fn send(&self, outgoing: &Outgoing, now: Time) -> ports::Result<bool> {
+        let Outgoing { notification, failures, .. } = outgoing;
+        let Some(topic) = self.topic(&notification.receiver) else {
+            let failed = Entry::SendFailed {
+                notification: notification.id.clone(),
+                error: format!("receiver `{}` has no topic in routes.yaml", notification.receiver),
+                retry_at: None,
+                at: now,
+            };
+            self.daemon.append(&[failed]).await?;
+            return Ok(false);
+        };
+        let mail = evidence::mail(&self.daemon, notification, now).await;
+        let thread = match notification.kind {
+            NotificationKind::Digest => notification.id.0.clone(),
+            _ => notification.incidents.first().map_or_else(String::new, |i| i.0.clone()),
+        };
+        let publish = Publish {
+            topic,
+            subject: mail.subject,
+            body: mail.body,
+            key: notification.id.0.clone(),
+            thread,
+        };
+        let entry = match self.daemon.ports.topics.publish(&publish).await {
+            Ok(message) => {
+                self.daemon.counts.sent.fetch_add(1, Ordering::Relaxed);
+                Entry::Sent {
+                    notification: notification.id.clone(),
+                    message,
+                    at: self.daemon.now(),
+                }
+            }
+            Err(error) => {
+                self.daemon.counts.send_failures.fetch_add(1, Ordering::Relaxed);
+                Entry::SendFailed {
+                    notification: notification.id.clone(),
+                    retry_at: match error.retry {
+                        Retry::Never => None,
+                        Retry::Backoff => response::backoff(failures + 1, now),
+                        Retry::After(wait) => Some(now + wait),
+                    },
+                    error: error.to_string(),
+                    at: now,
+                }
+            }
+        };
+        let sent = matches!(entry, Entry::Sent { .. });
+        self.daemon.append(&[entry]).await?;
+        Ok(sent)
+    }
+
+    fn topic(&self, receiver: &str) -> Option<String> {
+        let routes = self.daemon.estate.routes.as_ref()?;
+        routes.receivers.get(receiver)?.sns.clone()
+    }
+}
+
+#[async_trait]
+impl Task for Respond {
+    fn name(&self) -> &'static str {
+        "respond"
+    }
+
+    async fn run(&self, now: Time) -> anyhow::Result<Report> {
+        let received = self.receive(now).await?;
+        if self.daemon.estate.routes.is_none() {
+            return Ok(Report {
+                summary: format!("received {received}; there is no alarms/routes.yaml, so nobody is told"),
+                wake: now + IDLE,
+            });
+        }
+        let mut wake = now + IDLE;
+        loop {
+            let decided = self.daemon.engine().decide(now);
+            if let Some(at) = decided.wake {
+                wake = wake.min(at);
+            }
+            if decided.entries.is_empty() {
+                break;
+            }
+            self.daemon.append(&decided.entries).await?;
+        }
+        let due: Vec<Outgoing> = {
+            let engine = self.daemon.engine();
+            let ready = engine.pending().filter(|o| o.retry_at.is_none_or(|at| at <= now));
+            ready.cloned().collect()
+        };
+        let mut sent = 0;
+        for outgoing in &due {
+            sent += usize::from(self.send(outgoing, now).await?);
+        }
+        // What was sent or not changes what is due next.
+        if let Some(at) = self.daemon.engine().decide(now).wake {
+            wake = wake.min(at);
+        }
+        Ok(Report {
+            summary: format!("received {received}, sent {sent} of {}", due.len()),
+            wake,
+        })
+    }
+}

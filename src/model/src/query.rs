@@ -39,7 +39,12 @@ pub fn parse(text: &str) -> Result<MetricStat, QueryError> {
         }
         Err(message) => {
             let range = cursor.rest().find(')').map(|end| &cursor.rest()[..=end]);
-            match range.and_then(|r| format!("{word}{r}").parse().ok().map(|s: Stat| (s, r.len()))) {
+            match range.and_then(|r| {
+                format!("{word}{r}")
+                    .parse()
+                    .ok()
+                    .map(|s: Stat| (s, r.len()))
+            }) {
                 Some((stat, length)) => {
                     cursor.at += length;
                     cursor.expect('(', "`(` after the statistic")?;
@@ -55,7 +60,10 @@ pub fn parse(text: &str) -> Result<MetricStat, QueryError> {
     let (namespace, name) = match path.rsplit_once('/') {
         Some((ns, n)) if !ns.is_empty() && !n.is_empty() => (ns, n),
         _ => {
-            return Err(cursor.error_at(name_at, "expected NAMESPACE/NAME, for example CloudResume/PageView"));
+            return Err(cursor.error_at(
+                name_at,
+                "expected NAMESPACE/NAME, for example CloudResume/PageView",
+            ));
         }
     };
     let mut pairs = Vec::new();
@@ -65,7 +73,10 @@ pub fn parse(text: &str) -> Result<MetricStat, QueryError> {
             if cursor.eat('}') {
                 break;
             }
-            let dimension = cursor.until(|c| matches!(c, '=' | '}' | ',' | '"')).trim().to_string();
+            let dimension = cursor
+                .until(|c| matches!(c, '=' | '}' | ',' | '"'))
+                .trim()
+                .to_string();
             if dimension.is_empty() {
                 return Err(cursor.error("expected a dimension's name or `}`"));
             }
@@ -88,7 +99,9 @@ pub fn parse(text: &str) -> Result<MetricStat, QueryError> {
     cursor.expect('[', "`[` and a period such as `[5m]`")?;
     let period_at = cursor.at;
     let text = cursor.until(|c| c == ']').trim().to_string();
-    let period = parse_duration(&text).map(|d| d.as_secs()).filter(|&s| legal_period(s));
+    let period = parse_duration(&text)
+        .map(|d| d.as_secs())
+        .filter(|&s| legal_period(s));
     let Some(period) = period else {
         return Err(cursor.error_at(
             period_at,
@@ -116,7 +129,8 @@ pub fn parse(text: &str) -> Result<MetricStat, QueryError> {
 /// Whether data can be read at this period (in seconds): 1, 5, 10, 20, 30 or a multiple of 60, at
 /// most a day.
 pub fn legal_period(seconds: u64) -> bool {
-    matches!(seconds, 1 | 5 | 10 | 20 | 30) || (seconds > 0 && seconds.is_multiple_of(60) && seconds <= 86_400)
+    matches!(seconds, 1 | 5 | 10 | 20 | 30)
+        || (seconds > 0 && seconds.is_multiple_of(60) && seconds <= 86_400)
 }
 
 /// Writes a query in the notation that [`parse`] reads.
@@ -152,7 +166,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn expect(&mut self, c: char, what: &str) -> Result<(), QueryError> {
-        if self.eat(c) { Ok(()) } else { Err(self.error(format!("expected {what}"))) }
+        if self.eat(c) {
+            Ok(())
+        } else {
+            Err(self.error(format!("expected {what}")))
+        }
     }
 
     fn until(&mut self, stop: impl Fn(char) -> bool) -> &'a str {
@@ -202,8 +220,14 @@ mod tests {
             assert_eq!(write(&query), written);
             assert_eq!(parse(written).unwrap(), query);
         };
-        check("Sum(CloudResume/PageView{})[5m]", "Sum(CloudResume/PageView{})[5m]");
-        check("Sum(CloudResume/PageView)[300s]", "Sum(CloudResume/PageView{})[5m]");
+        check(
+            "Sum(CloudResume/PageView{})[5m]",
+            "Sum(CloudResume/PageView{})[5m]",
+        );
+        check(
+            "Sum(CloudResume/PageView)[300s]",
+            "Sum(CloudResume/PageView{})[5m]",
+        );
         check(
             " p99( AWS/Lambda/Duration{ FunctionName = \"a\\\"b\" , Resource=\"c\"} ) [ 1m ] ",
             "p99(AWS/Lambda/Duration{FunctionName=\"a\\\"b\",Resource=\"c\"})[1m]",

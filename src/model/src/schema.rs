@@ -189,3 +189,6 @@ fn pattern(pattern: &str, shape: &Shape) -> Value {
 fn or_variable(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{[a-z]" }] })
 }
+
+#[cfg(test)]
+mod tests;

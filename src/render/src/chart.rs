@@ -7,8 +7,11 @@
 
 mod axis;
 pub(crate) mod draw;
+mod hover;
+mod legend;
 pub(crate) mod paths;
 mod spark;
+mod stack;
 
 use std::time::Duration;
 

@@ -10,7 +10,11 @@ mod draw;
 mod label;
 mod metrics;
 mod place;
+mod shapes;
+mod states;
+mod table;
 mod views;
+mod words;
 
 use std::collections::HashMap;
 

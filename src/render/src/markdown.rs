@@ -116,12 +116,14 @@ fn options() -> Options {
 /// `action NAME`, `expect`.
 fn is_live(words: &str) -> bool {
     let mut words = words.split_whitespace();
-    match (words.next(), words.next()) {
-        (Some("query"), Some("metrics" | "logs" | "traces" | "alarms")) => true,
-        (Some("action"), Some(_)) => true,
-        (Some("expect"), _) => true,
-        _ => false,
-    }
+    matches!(
+        (words.next(), words.next()),
+        (
+            Some("query"),
+            Some("metrics" | "logs" | "traces" | "alarms")
+        ) | (Some("action"), Some(_))
+            | (Some("expect"), _)
+    )
 }
 
 fn placeholder(number: usize, words: &str, text: &str) -> String {
@@ -236,12 +238,13 @@ fn unique_slug(text: &str, taken: &mut HashMap<String, usize>) -> String {
             _ => None,
         })
         .collect();
-    let count = taken.entry(slug.clone()).or_insert(0);
-    let unique = match *count {
-        0 => slug,
-        n => format!("{slug}-{n}"),
-    };
-    *count += 1;
+    let mut unique = slug.clone();
+    while taken.contains_key(&unique) {
+        let count = taken.entry(slug.clone()).or_insert(0);
+        *count += 1;
+        unique = format!("{slug}-{count}");
+    }
+    taken.insert(unique.clone(), 0);
     unique
 }
 
@@ -259,6 +262,10 @@ mod tests {
             "<h2 id=\"is-it-the-table\">Is it the <em>table</em>?</h2>",
         );
         check("# A\n# A", "<h1 id=\"a\">A</h1>\n<h1 id=\"a-1\">A</h1>");
+        check(
+            "# A-1\n# A\n# A",
+            "<h1 id=\"a-1\">A-1</h1>\n<h1 id=\"a\">A</h1>\n<h1 id=\"a-2\">A</h1>",
+        );
         check(
             "[x](https://example.org/?a=1&b=2)",
             "<p><a href=\"https://example.org/?a=1&amp;b=2\" rel=\"noopener\">x</a></p>",

@@ -208,9 +208,10 @@ mod tests {
     fn series_colours_stay_apart_for_every_eye_in_both_schemes() {
         for pick in [|t: &Tone| t.light, |t: &Tone| t.dark] {
             for (e, eye) in EYES.iter().enumerate() {
-                for i in 0..SERIES {
-                    for j in i + 1..SERIES {
-                        let (a, b) = (seen(pick(&TONES[i]), eye), seen(pick(&TONES[j]), eye));
+                let series: Vec<[f64; 3]> =
+                    TONES[..SERIES].iter().map(|t| seen(pick(t), eye)).collect();
+                for (i, a) in series.iter().enumerate() {
+                    for (j, b) in series.iter().enumerate().skip(i + 1) {
                         let apart: f64 = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum();
                         let apart = apart.sqrt();
                         assert!(apart > 0.078, "eye {e}: {} and {}: {apart}", i + 1, j + 1);

@@ -411,7 +411,6 @@ mod tests {
             &TOPIC,
             &ADDRESS,
             &CLOCK,
-            &ZONE,
             &WEB,
         ];
         let patterns = grammars.map(|g| (g, regex::Regex::new(g.pattern).unwrap()));

@@ -1,19 +1,24 @@
 //! `alarms/routes.yaml`.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::{Time as ClockTime, Weekday};
 
-use crate::format::grammar::{ADDRESS, CLOCK, TOPIC, WEB, clock};
+use crate::format::grammar::{WEB, clock};
 use crate::report::{Mark, Report, suggest};
 use crate::route::{
     Escalation, Inhibit, MatchOp, Matcher, Receiver, Route, Routes, Ses, Webhook, Window,
 };
-use crate::shape::{Fields, Key, Shape, Table, check, may, need};
+use crate::shape::{Fields, Shape, check};
 use crate::yaml::Node;
 
-const DAYS: &[&str] = &["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
+use self::tables::{DAYS, ESCALATION, INHIBIT, RECEIVER, ROOT, ROUTE, SES, WEBHOOK, WINDOW};
+
+pub(crate) use self::tables::ROUTES;
+
 const WEEK: [Weekday; 7] = [
     Weekday::Monday,
     Weekday::Tuesday,
@@ -23,189 +28,6 @@ const WEEK: [Weekday; 7] = [
     Weekday::Saturday,
     Weekday::Sunday,
 ];
-
-pub(crate) static ROUTES: Table = Table {
-    name: "routes_file",
-    doc: "Who is told what.",
-    keys: &[
-        need(
-            "receivers",
-            Shape::Map(&Shape::Table(&RECEIVER)),
-            "Who can be told, by name.",
-        ),
-        need(
-            "route",
-            Shape::Table(&ROOT),
-            "The tree; its root matches everything.",
-        ),
-        may(
-            "inhibit",
-            Shape::List(&Shape::Table(&INHIBIT)),
-            "What makes what quiet.",
-        ),
-        may(
-            "windows",
-            Shape::Map(&Shape::Table(&WINDOW)),
-            "Stretches of the week, by name.",
-        ),
-    ],
-};
-
-static RECEIVER: Table = Table {
-    name: "receiver",
-    doc: "Somebody who can be told, over one or more channels.",
-    keys: &[
-        may("sns", Shape::Grammar(&TOPIC), "A topic's ARN."),
-        may("ses", Shape::Table(&SES), "Formatted mail."),
-        may("webhook", Shape::Table(&WEBHOOK), "A signed HTTP POST."),
-    ],
-};
-
-static SES: Table = Table {
-    name: "ses",
-    doc: "Formatted mail through SES.",
-    keys: &[
-        need("from", Shape::Grammar(&ADDRESS), "A verified sender."),
-        need("to", Shape::List(&Shape::Grammar(&ADDRESS)), "Recipients."),
-    ],
-};
-
-static WEBHOOK: Table = Table {
-    name: "webhook",
-    doc: "A signed HTTP POST.",
-    keys: &[
-        need("url", Shape::Secret, "Where; may hold a secret."),
-        may("secret", Shape::Secret, "Signs the body: ${secret.NAME}."),
-        may("template", Shape::Text, "Body template by name."),
-    ],
-};
-
-static ESCALATIONS: Shape = Shape::Table(&ESCALATION);
-static BRANCHES: Shape = Shape::Table(&ROUTE);
-const MATCH: Key = may(
-    "match",
-    Shape::Map(&Shape::AnyText),
-    "All must hold; a bare value means =, else != =~ !~.",
-);
-const RECEIVER_KEY: Key = may("receiver", Shape::Text, "The parent's by default.");
-const GROUP_BY: Key = may(
-    "group_by",
-    Shape::List(&Shape::Text),
-    "Labels that make a group; the parent's by default.",
-);
-const GROUP_WAIT: Key = may(
-    "group_wait",
-    Shape::Duration,
-    "Before the first mail of a new group; 30s by default.",
-);
-const GROUP_INTERVAL: Key = may(
-    "group_interval",
-    Shape::Duration,
-    "Between mails about changes; 5m by default.",
-);
-const REPEAT: Key = may(
-    "repeat",
-    Shape::Duration,
-    "Until a mail about an unchanged group; 4h by default.",
-);
-const ESCALATE: Key = may(
-    "escalate",
-    Shape::List(&ESCALATIONS),
-    "Until acknowledged; the parent's by default, [] for none.",
-);
-
-static ROOT: Table = Table {
-    name: "root_route",
-    doc: "The root of the tree; it matches everything.",
-    keys: &[
-        need("receiver", Shape::Text, "A name of `receivers`."),
-        GROUP_BY,
-        GROUP_WAIT,
-        GROUP_INTERVAL,
-        REPEAT,
-        ESCALATE,
-        may(
-            "routes",
-            Shape::List(&BRANCHES),
-            "Children; the first match wins.",
-        ),
-    ],
-};
-
-static ROUTE: Table = Table {
-    name: "route",
-    doc: "A branch of the tree; it inherits all but match, active and continue.",
-    keys: &[
-        MATCH,
-        RECEIVER_KEY,
-        GROUP_BY,
-        GROUP_WAIT,
-        GROUP_INTERVAL,
-        REPEAT,
-        ESCALATE,
-        may(
-            "routes",
-            Shape::List(&BRANCHES),
-            "Children; the first match wins.",
-        ),
-        may(
-            "active",
-            Shape::Text,
-            "A name of `windows`; outside it mails are held, then sent as one digest.",
-        ),
-        may(
-            "continue",
-            Shape::Bool,
-            "Whether later siblings are asked too.",
-        ),
-    ],
-};
-
-static ESCALATION: Table = Table {
-    name: "escalation",
-    doc: "Tells somebody else when nobody acknowledged.",
-    keys: &[
-        need("after", Shape::Duration, "Counted from the first mail."),
-        need("receiver", Shape::Text, "A name of `receivers`."),
-    ],
-};
-
-static INHIBIT: Table = Table {
-    name: "inhibit",
-    doc: "While a source fires, its targets with equal labels stay quiet.",
-    keys: &[
-        need("source", Shape::Map(&Shape::AnyText), "What makes quiet."),
-        need("target", Shape::Map(&Shape::AnyText), "What becomes quiet."),
-        may(
-            "equal",
-            Shape::List(&Shape::Text),
-            "Labels that must be the same on both.",
-        ),
-    ],
-};
-
-static WINDOW: Table = Table {
-    name: "window",
-    doc: "A stretch of the week in a time zone.",
-    keys: &[
-        need(
-            "zone",
-            Shape::Grammar(&crate::format::grammar::ZONE),
-            "IANA name.",
-        ),
-        may(
-            "days",
-            Shape::List(&Shape::Words(DAYS)),
-            "On which days it begins; every day by default.",
-        ),
-        need("from", Shape::Grammar(&CLOCK), "First minute inside."),
-        need(
-            "to",
-            Shape::Grammar(&CLOCK),
-            "First minute after; not after `from` means the next day.",
-        ),
-    ],
-};
 
 /// The routes, and the places of what they refer to.
 #[derive(Debug)]

@@ -3,18 +3,21 @@
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use model::{Time, Unit};
+use model::Unit;
 
 use super::axis::{self, Values};
+use super::hover::hover;
+use super::legend::{fits_at_ends, legend, legend_rows};
 use super::paths::{self, Map};
+use super::stack::Stack;
 use super::{Chart, Fill, Horizontal, Legend, Series, Side};
 use crate::number;
 use crate::palette::{self, Ink, Theme};
 use crate::svg::{Writer, fit, text_width};
 
 pub(crate) const FONT: &str = "system-ui, -apple-system, 'Segoe UI', sans-serif";
-const SIZE: f64 = 11.0;
-const ROW: f64 = 16.0;
+pub(super) const SIZE: f64 = 11.0;
+pub(super) const ROW: f64 = 16.0;
 
 pub(super) fn draw(chart: &Chart) -> String {
     let mut w = Writer::with_capacity(16 * 1024);
@@ -56,19 +59,19 @@ pub(crate) fn style(w: &mut Writer) {
         .close();
 }
 
-struct Layout {
-    left: Map,
-    right: Map,
+pub(super) struct Layout {
+    pub(super) left: Map,
+    pub(super) right: Map,
     left_axis: Values,
     right_axis: Option<Values>,
-    legend: Legend,
+    pub(super) legend: Legend,
     /// Where labels stand that are right of the plot.
-    label_x: f64,
-    bottom: f64,
+    pub(super) label_x: f64,
+    pub(super) bottom: f64,
 }
 
 impl Layout {
-    fn of(&self, side: Side) -> &Map {
+    pub(super) fn of(&self, side: Side) -> &Map {
         match side {
             Side::Left => &self.left,
             Side::Right => &self.right,
@@ -279,16 +282,6 @@ fn layout(chart: &Chart, stack: Option<&Stack>) -> Layout {
         legend,
         bottom: top + height,
     }
-}
-
-/// Whether labels at line ends are readable: few, short, and room beside the plot.
-fn fits_at_ends(chart: &Chart) -> bool {
-    chart.width >= 380.0
-        && chart.series.len() as f64 * 14.0 <= chart.height - 40.0
-        && chart
-            .series
-            .iter()
-            .all(|s| text_width(&s.label, SIZE) <= chart.width * 0.24)
 }
 
 fn grid(w: &mut Writer, chart: &Chart, layout: &Layout) {
@@ -518,317 +511,10 @@ fn limit_label(line: &Horizontal, unit: Unit) -> String {
     }
 }
 
-fn unit_of(chart: &Chart, side: Side) -> Unit {
+pub(super) fn unit_of(chart: &Chart, side: Side) -> Unit {
     match side {
         Side::Left => chart.left.unit,
         Side::Right => chart.right.unit,
-    }
-}
-
-/// Invisible columns whose `<title>` tells every series at that time.
-fn hover(w: &mut Writer, chart: &Chart, map: &Map) {
-    let columns = ((map.width / 10.0) as usize).clamp(8, 60);
-    let width = map.width / columns as f64;
-    let length = chart.span.length().as_millis() as f64;
-    // For every series and column: the lowest and highest value within it.
-    let cells: Vec<Vec<Option<(f64, f64)>>> = chart
-        .series
-        .iter()
-        .map(|series| {
-            let mut row = vec![None; columns];
-            for (at, value) in &series.points {
-                let Some(value) = value.filter(|v| v.is_finite()) else {
-                    continue;
-                };
-                let share = (at.millis() - map.start) as f64 / length;
-                if !(0.0..1.0).contains(&share) {
-                    continue;
-                }
-                let cell: &mut Option<(f64, f64)> = &mut row[(share * columns as f64) as usize];
-                *cell = Some(cell.map_or((value, value), |(l, h)| (l.min(value), h.max(value))));
-            }
-            row
-        })
-        .collect();
-    w.open("g")
-        .attr("class", "hover")
-        .attr("fill", "none")
-        .attr("pointer-events", "all");
-    for column in 0..columns {
-        if cells.iter().all(|row| row[column].is_none()) {
-            continue;
-        }
-        let at = Time::from_millis(map.start + (length * column as f64 / columns as f64) as i64);
-        let mut title = number::clock(at, &chart.zone);
-        for (series, row) in chart.series.iter().zip(&cells) {
-            if let Some((low, high)) = row[column] {
-                let unit = unit_of(chart, series.side);
-                let _ = write!(title, "\n{}: {}", series.label, number::number(low, unit));
-                if high > low {
-                    let _ = write!(title, " to {}", number::number(high, unit));
-                }
-            }
-        }
-        w.open("rect")
-            .num("x", map.left + width * column as f64)
-            .num("y", map.top)
-            .num("width", width)
-            .num("height", map.height);
-        w.leaf("title", &title).close();
-    }
-    w.close();
-}
-
-/// The rows of a legend below the plot: for each entry its series and x position.
-fn legend_rows(chart: &Chart) -> Vec<Vec<(usize, f64)>> {
-    let most = ((chart.height / 3.0 / ROW) as usize).max(1);
-    let mut rows: Vec<Vec<(usize, f64)>> = vec![Vec::new()];
-    let mut x = 0.0;
-    for (i, series) in chart.series.iter().enumerate() {
-        let width = 34.0 + text_width(&series.label, SIZE).min(chart.width * 0.4);
-        if x > 0.0 && x + width > chart.width - 30.0 {
-            if rows.len() == most {
-                break;
-            }
-            rows.push(Vec::new());
-            x = 0.0;
-        }
-        if let Some(row) = rows.last_mut() {
-            row.push((i, x));
-        }
-        x += width;
-    }
-    rows
-}
-
-fn legend(w: &mut Writer, chart: &Chart, layout: &Layout, stack: Option<&Stack>) {
-    if layout.legend == Legend::Hidden || chart.series.is_empty() {
-        return;
-    }
-    let map = &layout.left;
-    w.open("g").attr("class", "legend");
-    w.attr("fill", &Ink::Text2.paint(chart.theme));
-    let key = |w: &mut Writer, series: &Series, from: (f64, f64), to: (f64, f64)| {
-        w.open("line")
-            .num("x1", from.0)
-            .num("y1", from.1)
-            .num("x2", to.0)
-            .num("y2", to.1)
-            .attr("stroke", &series.colour.paint(chart.theme))
-            .attr("stroke-width", "2")
-            .close();
-    };
-    match layout.legend {
-        Legend::Bottom => {
-            let rows = legend_rows(chart);
-            let mut shown = 0;
-            for (r, row) in rows.iter().enumerate() {
-                let y = layout.bottom + 22.0 + ROW * r as f64 + ROW / 2.0;
-                for (i, x) in row {
-                    let series = &chart.series[*i];
-                    let x = map.left + x;
-                    key(w, series, (x, y), (x + 12.0, y));
-                    w.open("text")
-                        .num("x", x + 17.0)
-                        .num("y", y + 4.0)
-                        .text(&fit(&series.label, chart.width * 0.4, SIZE))
-                        .close();
-                    shown += 1;
-                }
-            }
-            if shown < chart.series.len() {
-                w.open("text")
-                    .num("x", chart.width - 4.0)
-                    .num("y", layout.bottom + 22.0 + ROW * rows.len() as f64 - 4.0)
-                    .attr("text-anchor", "end")
-                    .text(&format!("+{}", chart.series.len() - shown))
-                    .close();
-            }
-        }
-        side => {
-            let spots: Vec<f64> = match side {
-                Legend::Auto => ends(chart, layout, stack),
-                _ => (0..chart.series.len())
-                    .map(|i| map.top + 8.0 + ROW * i as f64)
-                    .collect(),
-            };
-            let edge = map.left + map.width;
-            for (i, (series, y)) in chart.series.iter().zip(&spots).enumerate() {
-                if *y > layout.bottom + 2.0 {
-                    break;
-                }
-                let from = if side == Legend::Auto {
-                    let end = end_of(series, i, layout, stack).unwrap_or(*y);
-                    (edge + 2.0, end.clamp(map.top, layout.bottom))
-                } else {
-                    (layout.label_x + 2.0, *y)
-                };
-                key(w, series, from, (layout.label_x + 12.0, *y));
-                w.open("text")
-                    .num("x", layout.label_x + 16.0)
-                    .num("y", y + 4.0)
-                    .text(&fit(&series.label, chart.width * 0.3, SIZE))
-                    .close();
-            }
-        }
-    }
-    w.close();
-}
-
-/// Where a series ends, as a height in the picture.
-fn end_of(series: &Series, index: usize, layout: &Layout, stack: Option<&Stack>) -> Option<f64> {
-    let value = match stack {
-        Some(stack) => {
-            let tops = stack.tops.iter().rev().flatten();
-            tops.map(|row| row[index]).next()
-        }
-        None => series.last(),
-    };
-    value.map(|v| layout.of(series.side).y(v))
-}
-
-/// The heights of labels at the line ends, moved apart so that none covers another.
-fn ends(chart: &Chart, layout: &Layout, stack: Option<&Stack>) -> Vec<f64> {
-    const APART: f64 = 13.0;
-    let (top, bottom) = (layout.left.top + 2.0, layout.bottom - 2.0);
-    let mut order: Vec<(usize, f64)> = chart
-        .series
-        .iter()
-        .enumerate()
-        .map(|(i, s)| (i, end_of(s, i, layout, stack).unwrap_or(bottom)))
-        .map(|(i, y)| (i, y.clamp(top, bottom)))
-        .collect();
-    order.sort_by(|a, b| a.1.total_cmp(&b.1));
-    for i in 1..order.len() {
-        order[i].1 = order[i].1.max(order[i - 1].1 + APART);
-    }
-    let mut limit = bottom;
-    for (_, y) in order.iter_mut().rev() {
-        *y = y.min(limit);
-        limit = *y - APART;
-    }
-    let mut spots = vec![0.0; order.len()];
-    for (i, y) in order {
-        spots[i] = y;
-    }
-    spots
-}
-
-/// Stacked series: for every instant the running sums, bottom first.
-struct Stack {
-    at: Vec<Time>,
-    /// `None` where no series has a value: a gap.
-    tops: Vec<Option<Vec<f64>>>,
-}
-
-impl Stack {
-    fn new(chart: &Chart) -> Stack {
-        let mut all: Vec<Time> = chart
-            .series
-            .iter()
-            .flat_map(|s| s.points.iter().map(|(t, _)| *t))
-            .filter(|t| chart.span.contains(*t))
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        let mut cursors = vec![0; chart.series.len()];
-        let mut stack = Stack {
-            at: Vec::new(),
-            tops: Vec::new(),
-        };
-        let column = (chart.span.length().as_millis() as f64 / (chart.width / 1.5).max(1.0)) as i64;
-        let mut taken: Option<i64> = None;
-        for at in all {
-            let mut sum = 0.0;
-            let mut any = false;
-            let row: Vec<f64> = chart
-                .series
-                .iter()
-                .zip(&mut cursors)
-                .map(|(series, cursor)| {
-                    while series.points.get(*cursor).is_some_and(|p| p.0 < at) {
-                        *cursor += 1;
-                    }
-                    let here = series.points.get(*cursor).filter(|p| p.0 == at);
-                    if let Some(v) = here.and_then(|p| p.1).filter(|v| v.is_finite()) {
-                        sum += v;
-                        any = true;
-                    }
-                    sum
-                })
-                .collect();
-            // Of the instants that share a column the highest pile stays.
-            let number = at.millis() / column.max(1);
-            let row = any.then_some(row);
-            if taken == Some(number)
-                && let (Some(last), Some(new)) = (stack.tops.last_mut(), &row)
-            {
-                let height = |r: &Vec<f64>| r.last().copied().unwrap_or(0.0);
-                if last.as_ref().is_none_or(|l| height(l) < height(new)) {
-                    *last = row;
-                }
-                continue;
-            }
-            taken = Some(number);
-            stack.at.push(at);
-            stack.tops.push(row);
-        }
-        stack
-    }
-
-    fn draw(&self, w: &mut Writer, chart: &Chart, map: &Map) {
-        let step = chart.series.iter().filter_map(|s| s.step).max();
-        let merged = chart.span.length().as_millis() as f64 / (chart.width / 1.5).max(1.0);
-        let reach = step.map_or(f64::INFINITY, |s| (s.as_millis() as f64).max(merged) * 1.5);
-        // Cut at gaps once; every layer then follows the same cuts.
-        let mut runs: Vec<Vec<usize>> = vec![Vec::new()];
-        for (i, top) in self.tops.iter().enumerate() {
-            let apart = i > 0 && (self.at[i].millis() - self.at[i - 1].millis()) as f64 > reach;
-            if (top.is_none() || apart) && runs.last().is_some_and(|r| !r.is_empty()) {
-                runs.push(Vec::new());
-            }
-            if top.is_some()
-                && let Some(run) = runs.last_mut()
-            {
-                run.push(i);
-            }
-        }
-        for (layer, series) in chart.series.iter().enumerate() {
-            let edge = |run: &[usize], layer: Option<usize>| -> Vec<(f64, f64)> {
-                run.iter()
-                    .map(|i| {
-                        let sum = match (layer, &self.tops[*i]) {
-                            (Some(layer), Some(row)) => row[layer],
-                            _ => 0.0,
-                        };
-                        (map.x(self.at[*i]), map.y(sum))
-                    })
-                    .collect()
-            };
-            let colour = series.colour.paint(chart.theme);
-            w.open("path")
-                .attr("class", "series area")
-                .raw("d", |out| {
-                    for run in &runs {
-                        let below = layer.checked_sub(1);
-                        paths::push_area(out, &edge(run, Some(layer)), &edge(run, below));
-                    }
-                })
-                .attr("fill", &colour)
-                .attr("fill-opacity", ".35");
-            w.leaf("title", &series.label).close();
-            w.open("path")
-                .raw("d", |out| {
-                    for run in &runs {
-                        paths::push_line(out, &edge(run, Some(layer)));
-                    }
-                })
-                .attr("fill", "none")
-                .attr("stroke", &colour)
-                .attr("stroke-width", "1.5")
-                .attr("stroke-linejoin", "round")
-                .close();
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The board as HTML and as one picture: frames and titles; what is inside comes from `views`.
 
 use super::place::{self, CELL, COLUMNS, GAP};
-use super::{Board, Data, Widget, WidgetKind, views};
+use super::{Board, Data, Widget, WidgetKind, states, table, views, words};
 use crate::chart::draw::{root, style};
 use crate::markdown;
 use crate::palette::{self, Ink, Theme};
@@ -39,12 +39,12 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
                 .markup(&markdown::html(markdown))
                 .close();
         }
-        WidgetKind::Alarm { alarms, .. } => views::alarm_list(w, alarms, data),
+        WidgetKind::Alarm { alarms, .. } => states::alarm_list(w, alarms, data),
         WidgetKind::Metric(m) if m.entries.is_empty() && !m.alarms.is_empty() => {
-            views::alarm_list(w, &m.alarms, data);
+            states::alarm_list(w, &m.alarms, data);
         }
         WidgetKind::Metric(m) if m.view == super::View::Table => {
-            views::table_html(w, &views::shown(m, board, data), data);
+            table::table_html(w, &views::shown(m, board, data));
         }
         WidgetKind::Metric(m) => {
             let picture = views::picture(m, board, data, inner(widget), data.theme);
@@ -56,7 +56,7 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
         WidgetKind::Other { kind, detail, .. } => {
             w.open("p")
                 .attr("class", "note")
-                .text(&views::cannot(kind))
+                .text(&words::cannot(kind))
                 .close();
             if !detail.is_empty() {
                 w.leaf("pre", detail);
@@ -162,18 +162,18 @@ fn frame(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
     let inner = inner(widget);
     match &widget.kind {
         WidgetKind::Metric(m) if m.entries.is_empty() && !m.alarms.is_empty() => {
-            views::alarm_rows(w, &m.alarms, data, inner, theme);
+            states::alarm_rows(w, &m.alarms, data, inner, theme);
         }
         WidgetKind::Metric(m) => {
             w.markup(&views::picture(m, board, data, inner, theme));
         }
         WidgetKind::Text { markdown, .. } => {
-            views::lines(w, &markdown::plain(markdown), inner, theme);
+            words::lines(w, &markdown::plain(markdown), inner, theme);
         }
-        WidgetKind::Alarm { alarms, .. } => views::alarm_rows(w, alarms, data, inner, theme),
+        WidgetKind::Alarm { alarms, .. } => states::alarm_rows(w, alarms, data, inner, theme),
         WidgetKind::Other { kind, detail, .. } => {
-            let text = format!("{}\n{detail}", views::cannot(kind));
-            views::lines(w, &text, inner, theme);
+            let text = format!("{}\n{detail}", words::cannot(kind));
+            words::lines(w, &text, inner, theme);
         }
     }
     w.close().close();
@@ -208,7 +208,7 @@ pub(super) fn page(board: &Board, name: &str, data: &Data) -> String {
 /// The least that a board needs where there is no console around it.
 const PAGE: &str = "\nbody{margin:24px auto;padding:0 16px;max-width:1232px;background:var(--bg);\
 color:var(--text);font:15px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif}\
-h1{font-size:20px}\
+h1{font-size:20px}a{color:var(--series-1)}\
 .widget{border:1px solid var(--rule);border-radius:6px;padding:11px;box-sizing:border-box}\
 .widget.bare{border-color:transparent}\
 .widget h2{font-size:13px;line-height:16px;margin:0 0 10px}\

@@ -6,6 +6,9 @@ use model::{MetricStat, Time, Unit};
 use super::metrics::{Entry, Source};
 use crate::number;
 
+/// A part of a metric's name.
+type Part<'a> = &'a dyn Fn(&MetricStat) -> String;
+
 /// Names for entries without a label: the metric's name, and whatever else tells them apart.
 pub(super) fn names(entries: &[&Entry]) -> Vec<String> {
     let metrics: Vec<Option<&MetricStat>> = entries
@@ -15,7 +18,7 @@ pub(super) fn names(entries: &[&Entry]) -> Vec<String> {
             _ => None,
         })
         .collect();
-    let differs = |part: &dyn Fn(&MetricStat) -> String| {
+    let differs = |part: Part<'_>| {
         let mut all = metrics.iter().flatten().map(|m| part(m));
         let first = all.next();
         all.any(|p| Some(p) != first)
@@ -28,7 +31,7 @@ pub(super) fn names(entries: &[&Entry]) -> Vec<String> {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    let parts: [(bool, &dyn Fn(&MetricStat) -> String); 4] = [
+    let parts: [(bool, Part<'_>); 4] = [
         (differs(&|m| m.metric.namespace.clone()), &|m| {
             m.metric.namespace.clone()
         }),

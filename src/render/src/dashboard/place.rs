@@ -85,10 +85,11 @@ pub(super) fn css(board: &Board) -> String {
         "@media (max-width:900px){\
          .board{display:block;aspect-ratio:auto}\
          .board .widget{margin-bottom:8px}\
-         .board .picture>svg{height:auto}}\n\
-         @media (max-width:560px){\
+         .board .picture>svg{height:auto}\
+         .board .picture>svg:not(.chart){max-width:360px}}\n\
+         @media (max-width:480px){\
          .board .picture{overflow-x:auto}\
-         .board .picture>svg.chart{min-width:460px}}\n",
+         .board .picture>svg.chart{min-width:440px}}\n",
     );
     out
 }

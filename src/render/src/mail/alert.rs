@@ -386,7 +386,9 @@ fn with_since(list: &[(String, Time)]) -> String {
 }
 
 fn logs(body: &mut Body, logs: &[LogLine]) {
-    let Some(first) = logs.first() else { return };
+    if logs.is_empty() {
+        return;
+    }
     let total: u64 = logs.iter().map(|l| l.count).sum();
     body.gap();
     let head = match (logs.len(), total) {
@@ -397,7 +399,7 @@ fn logs(body: &mut Body, logs: &[LogLine]) {
     body.text(0, &head);
     for line in logs.iter().take(5) {
         let times = match line.count {
-            n if n > 1 && !std::ptr::eq(first, line) || (n > 1 && logs.len() > 1) => {
+            n if n > 1 && logs.len() > 1 => {
                 format!(" ({n} times)")
             }
             _ => String::new(),
@@ -454,8 +456,13 @@ fn why(body: &mut Body, because: &str, next: &str) {
     body.gap();
     let because = clean(because, SENTENCE);
     let next = clean(next, SENTENCE);
-    let stop = if because.ends_with('.') { "" } else { "." };
-    body.text(0, format!("Sent because {because}{stop} {next}").trim_end());
+    let ended = |text: &str| if text.ends_with('.') { text.to_string() } else { format!("{text}.") };
+    let mut sentence = format!("Sent because {}", ended(&because));
+    if !next.is_empty() {
+        sentence.push_str(" Next mail: ");
+        sentence.push_str(&ended(&next));
+    }
+    body.text(0, &sentence);
 }
 
 fn ago(at: Time, context: &Context) -> String {

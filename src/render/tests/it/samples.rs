@@ -85,7 +85,7 @@ pub fn notification(kind: NotificationKind) -> Notification {
         receiver: "oncall".into(),
         at: at("08:16"),
         because: "a new group opened for service counter (route oncall, waited 30 s).".into(),
-        next: "Next mail: on change, at most every 5 minutes; again at 12:14; to \"web\" at 08:29 \
+        next: "on change, at most every 5 minutes; again at 12:14; to \"web\" at 08:29 \
                if nobody acknowledges."
             .into(),
     }

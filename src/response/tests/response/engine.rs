@@ -168,7 +168,7 @@ fn ids_follow_from_what_they_name_and_not_from_when_they_were_asked_for() {
 /// A decision is made, then a transition arrives, then the decision is entered.
 fn overtake(before: &[(&str, State, u64)], decided_at: u64, late: (&str, State)) -> Engine {
     let mut engine = Engine::new(&routes("oncall wait=0s"));
-    let mut arrive = |engine: &mut Engine, name: &str, to: State, secs| {
+    let arrive = |engine: &mut Engine, name: &str, to: State, secs| {
         let from = match to {
             State::Alarm => State::Ok,
             _ => State::Alarm,

@@ -1,5 +1,10 @@
 //! The response engine over its public interface: timelines as text, and properties.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics fails, which is what it is for"
+)]
+
 mod engine;
 mod properties;
 mod script;

@@ -63,6 +63,50 @@ fn a_group_waits_collects_tells_changes_seldom_and_tells_the_recovery() {
 }
 
 #[test]
+fn a_partial_recovery_waits_for_the_others() {
+    let fire = "0s counter-errors ALARM
+         1s counter-latency ALARM
+         2s counter-faults ALARM\n";
+    let opened = "0s open #1
+         30s oncall opened #1 counter-errors,counter-faults,counter-latency\n";
+    check(
+        "oncall",
+        &format!(
+            "{fire}10m counter-errors OK
+             20m counter-latency OK
+             30m end"
+        ),
+        &format!(
+            "{opened}10m30s oncall changed #1 counter-faults,counter-latency
+             20m30s oncall changed #1 counter-faults"
+        ),
+    );
+    check(
+        "oncall",
+        &format!(
+            "{fire}10m counter-errors OK
+             10m10s counter-latency OK
+             10m20s counter-faults OK
+             30m end"
+        ),
+        &format!(
+            "{opened}10m20s resolved #1
+             10m20s oncall recovered #1 counter-errors,counter-faults,counter-latency"
+        ),
+    );
+    // What goes to ALARM does not wait for that.
+    check(
+        "oncall",
+        &format!(
+            "{fire}10m counter-errors OK
+             10m10s counter-5xx ALARM
+             30m end"
+        ),
+        &format!("{opened}10m10s oncall changed #1 counter-5xx,counter-faults,counter-latency"),
+    );
+}
+
+#[test]
 fn what_recovers_before_the_first_mail_is_not_told_and_says_why() {
     check(
         "oncall",

@@ -1,0 +1,141 @@
+//! Alarm states.
+
+use model::State;
+
+use super::Data;
+use super::views::{ROW, SIZE, text};
+use crate::number;
+use crate::palette::{Ink, Theme};
+use crate::svg::{Writer, fit, push_tenths, text_width};
+
+/// Alarm states as rows of a picture.
+pub(super) fn alarm_rows(
+    w: &mut Writer,
+    alarms: &[String],
+    data: &Data,
+    size: (f64, f64),
+    theme: Theme,
+) {
+    for (i, name) in alarms.iter().enumerate() {
+        let y = ROW * i as f64 + 8.0;
+        if y + 8.0 > size.1 {
+            break;
+        }
+        let state = data.alarms.get(name).map(|a| a.state);
+        state_mark(w, state, (0.0, y), theme);
+        let word = state_word(state);
+        let room = size.0 - 18.0 - text_width(word, SIZE) - 12.0;
+        let label = fit(name, room, SIZE);
+        text(w, (18.0, y + 4.0), "start", &Ink::Text.paint(theme), &label);
+        let colour = state_ink(state).paint(theme);
+        text(w, (size.0, y + 4.0), "end", &colour, word);
+    }
+}
+
+/// Alarm states as a list with links.
+pub(super) fn alarm_list(w: &mut Writer, alarms: &[String], data: &Data) {
+    w.open("ul").attr("class", "alarms");
+    for name in alarms {
+        let known = data.alarms.get(name);
+        let state = known.map(|a| a.state);
+        w.open("li").attr(
+            "class",
+            match state {
+                Some(State::Alarm) => "state-alarm",
+                Some(State::Ok) => "state-ok",
+                _ => "state-late",
+            },
+        );
+        w.open("svg")
+            .attr("width", "12")
+            .attr("height", "12")
+            .attr("viewBox", "-1 -6 12 12")
+            .attr("aria-hidden", "true");
+        state_mark(w, state, (0.0, 0.0), data.theme);
+        w.close();
+        w.text(" ");
+        w.open("span")
+            .attr("class", "state")
+            .text(state_word(state))
+            .close();
+        w.text(" ");
+        match known.and_then(|a| a.link.as_deref()) {
+            Some(link) => {
+                w.open("a").attr("href", link).text(name).close();
+            }
+            None => {
+                w.text(name);
+            }
+        }
+        if let Some(known) = known {
+            let since = number::moment(known.since, data.span.end, &data.zone);
+            w.text(" ");
+            w.open("span")
+                .attr("class", "since")
+                .text(&format!("since {since}"))
+                .close();
+        }
+        w.close();
+    }
+    w.close();
+}
+
+/// States by shape, word and colour: a filled triangle, a ring, a hollow diamond.
+fn state_mark(w: &mut Writer, state: Option<State>, at: (f64, f64), theme: Theme) {
+    let (x, y) = at;
+    match state {
+        Some(State::Alarm) => {
+            w.open("path")
+                .raw("d", |out| {
+                    out.push('M');
+                    push_tenths(out, x);
+                    out.push(' ');
+                    push_tenths(out, y + 4.0);
+                    out.push_str("h10l-5-9z");
+                })
+                .attr("fill", &Ink::Alarm.paint(theme))
+                .close();
+        }
+        Some(State::Ok) => {
+            w.open("circle")
+                .num("cx", x + 5.0)
+                .num("cy", y)
+                .attr("r", "4")
+                .attr("fill", "none")
+                .attr("stroke", &Ink::Text2.paint(theme))
+                .attr("stroke-width", "1.5")
+                .close();
+        }
+        Some(State::InsufficientData) | None => {
+            w.open("path")
+                .raw("d", |out| {
+                    out.push('M');
+                    push_tenths(out, x + 5.0);
+                    out.push(' ');
+                    push_tenths(out, y - 5.0);
+                    out.push_str("l5 5l-5 5l-5-5z");
+                })
+                .attr("fill", "none")
+                .attr("stroke", &Ink::Late.paint(theme))
+                .attr("stroke-width", "1.5")
+                .close();
+        }
+    }
+}
+
+fn state_word(state: Option<State>) -> &'static str {
+    match state {
+        Some(State::Alarm) => "ALARM",
+        Some(State::Ok) => "OK",
+        Some(State::InsufficientData) => "no data",
+        None => "unknown",
+    }
+}
+
+fn state_ink(state: Option<State>) -> Ink {
+    match state {
+        Some(State::Alarm) => Ink::Alarm,
+        Some(State::Ok) => Ink::Text2,
+        Some(State::InsufficientData) | None => Ink::Late,
+    }
+}

@@ -102,8 +102,9 @@ impl Function {
             xray.origin = "AWS::Lambda::Function",
             faas.name = %self.config.name,
             faas.invocation_id = %id,
+            otel.status_code = tracing::field::Empty,
         );
-        let work = AssertUnwindSafe(self.service.clone().oneshot(request).instrument(span)).catch_unwind();
+        let work = AssertUnwindSafe(self.service.clone().oneshot(request).instrument(span.clone())).catch_unwind();
         let outcome = match tokio::time::timeout(self.config.timeout, work).await {
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(panic)) => Err(Failure::Failed(panic_text(&*panic))),
@@ -113,6 +114,9 @@ impl Function {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(never))) => match never {},
         };
+        if outcome.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
         let took = begun.elapsed();
         self.report(&id, took, cold, &outcome);
         self.publish(&[

@@ -19,7 +19,7 @@ mod tables;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::Time;
@@ -99,8 +99,10 @@ pub(crate) struct Inner {
     metrics: Arc<metrics::Core>,
     flusher: metrics::Flusher,
     sweep: tokio::sync::Mutex<retention::Progress>,
+    /// One mail is written at a time.
+    delivering: Mutex<()>,
     // Let go last: nobody else may open the folder while the writer works.
-    _held: schema::Held,
+    held: Mutex<Option<schema::Held>>,
 }
 
 impl Store {
@@ -141,7 +143,8 @@ impl Store {
             metrics,
             flusher,
             sweep: tokio::sync::Mutex::default(),
-            _held: held,
+            delivering: Mutex::default(),
+            held: Mutex::new(Some(held)),
         };
         Ok(Store {
             inner: Arc::new(inner),
@@ -228,6 +231,13 @@ impl Inner {
         let flushed = self.flusher.stop(&self.metrics);
         self.writer.stop();
         self.readers.close();
+        // Only now may somebody else open the folder, whoever still holds a handle on it.
+        drop(
+            self.held
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         flushed
     }
 }

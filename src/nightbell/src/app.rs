@@ -14,9 +14,9 @@ use local::fault::Faults;
 use local::pump::{Pump, Stores, Stream};
 use model::Estate;
 use ports::Clock;
+use telemetry::Telemetry;
 use telemetry::logs::{LogScope, LogSink};
 use telemetry::xray::Sampling;
-use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
@@ -24,7 +24,9 @@ use tracing::instrument::WithSubscriber;
 use crate::daemon::{Daemon, Local, Ports};
 use crate::http;
 use crate::services::{Gateway, Ground};
-use crate::tasks::{Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, respond::Respond, sweep::Sweep};
+use crate::tasks::{
+    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, respond::Respond, sweep::Sweep,
+};
 use crate::traffic;
 
 /// What `up` needs.
@@ -72,9 +74,9 @@ impl App {
             clock,
             echo,
         } = options;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}; give another address with --listen"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; give another address with --listen")
+        })?;
         let address = listener.local_addr()?;
         // Links have to lead here, wherever here is.
         estate.project.console_url = format!("http://{}", reachable(address));
@@ -120,9 +122,11 @@ impl App {
         let daemon = Daemon::open(clock.clone(), estate, ports, local).await?;
         let stop = CancellationToken::new();
         let driver = start_tasks(&daemon, &clock, &stop, &dispatch);
-        let router = http::router(daemon.clone(), gateway.clone(), address).layer(middleware::from_fn(
-            move |request: Request, next: Next| next.run(request).with_subscriber(dispatch.clone()),
-        ));
+        let router = http::router(daemon.clone(), gateway.clone(), address).layer(
+            middleware::from_fn(move |request: Request, next: Next| {
+                next.run(request).with_subscriber(dispatch.clone())
+            }),
+        );
         let server = tokio::spawn(serve(listener, router, stop.clone()));
         let visitors = traffic.map(|rate| {
             tokio::spawn(traffic::visit(
@@ -160,19 +164,23 @@ impl App {
             let now = self.daemon.now();
             let mut quiet = true;
             for status in self.driver.statuses().values_mut() {
-                let idle = status.wait_for(|s| !s.running && s.next > now && s.runs > 0).await;
+                let idle = status
+                    .wait_for(|s| !s.running && s.next > now && s.runs > 0)
+                    .await;
                 quiet &= idle.is_ok();
             }
             // A task that was looked at first may have been poked by one that was looked at last.
-            tokio::task::yield_now().await;
+            // Asked before the statuses: a poke counts as heard only once its run shows there.
+            let poked = self.daemon.respond.wanted();
             let still = self
                 .driver
                 .statuses()
                 .values()
                 .all(|s| !s.borrow().running && s.borrow().next > now);
-            if (quiet && still && !self.daemon.respond.wanted()) || self.stop.is_cancelled() {
+            if (quiet && still && !poked) || self.stop.is_cancelled() {
                 return;
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -205,18 +213,30 @@ impl App {
     }
 }
 
-fn start_tasks(daemon: &Arc<Daemon>, clock: &Arc<dyn Clock>, stop: &CancellationToken, dispatch: &tracing::Dispatch) -> Driver {
+fn start_tasks(
+    daemon: &Arc<Daemon>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+    dispatch: &tracing::Dispatch,
+) -> Driver {
     let mut driver = Driver::new(clock.clone(), stop.clone(), dispatch.clone());
     driver.start(Evaluate::new(daemon.clone()), Poke::default());
     driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
     driver.start(Heartbeat(daemon.clone()), Poke::default());
     driver.start(Sweep(daemon.clone()), Poke::default());
     let statuses = driver.statuses();
-    *daemon.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = statuses;
+    *daemon
+        .statuses
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner) = statuses;
     driver
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> std::io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     axum::serve(listener, router)
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await

@@ -70,19 +70,37 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// The project file; its folder holds alarms/, dashboards/ and runbooks/
-    #[arg(long, global = true, value_name = "FILE", default_value = "nightbell.yaml", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "nightbell.yaml",
+        help_heading = "Global options"
+    )]
     pub config: PathBuf,
     /// Print JSON instead of text
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// When to colour; NO_COLOR is honoured
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
     pub color: Color,
     /// Say more (twice: debug)
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// Say only what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
     pub quiet: bool,
 }
 
@@ -108,7 +126,7 @@ pub enum Command {
     Check,
     /// Run the unit tests of alarms (`alarms/**/*.test.yaml`)
     Test(Test),
-    /// Draw a dashboard with the data of the local store
+    /// Draw a dashboard to a file
     Preview(Preview),
     /// Print the JSON Schema of a file kind
     Schema {
@@ -210,10 +228,23 @@ pub struct Preview {
     /// How far back
     #[arg(long, value_name = "D", default_value = "3h", value_parser = duration)]
     pub last: Duration,
+    /// Where the data come from
+    #[arg(long, value_name = "WHERE", default_value = "local")]
+    pub from: Source,
+}
+
+/// Where data come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// The local store of `nightbell up`.
+    Local,
+    /// CloudWatch, with the credentials and region that every AWS tool takes.
+    Aws,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    model::time::parse_duration(text).ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".into())
+    model::time::parse_duration(text)
+        .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".into())
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -225,7 +256,8 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    number(text, 0.001, 10_000.0).ok_or_else(|| "expected visitors a second, from 0.001 to 10000".into())
+    number(text, 0.001, 10_000.0)
+        .ok_or_else(|| "expected visitors a second, from 0.001 to 10000".into())
 }
 
 fn number(text: &str, low: f64, high: f64) -> Option<f64> {
@@ -248,16 +280,30 @@ pub fn run(cli: Cli) -> Exit {
         Command::Preview(arguments) => preview::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "nightbell", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "nightbell",
+                &mut std::io::stdout(),
+            );
             Exit::Done
         }
-        Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
-            Ok(()) => Exit::Done,
-            Err(_) => Exit::Bug,
-        },
+        Command::Man => {
+            match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
+                Ok(()) => Exit::Done,
+                Err(_) => Exit::Bug,
+            }
+        }
         Command::Version => {
-            let aws = if cfg!(feature = "aws") { "with" } else { "without" };
-            print::line(format_args!("nightbell {} ({aws} the AWS adapters)", env!("CARGO_PKG_VERSION")));
+            let aws = if cfg!(feature = "aws") {
+                "with"
+            } else {
+                "without"
+            };
+            print::line(format_args!(
+                "nightbell {} ({aws} the AWS adapters)",
+                env!("CARGO_PKG_VERSION")
+            ));
             Exit::Done
         }
     }
@@ -277,7 +323,8 @@ fn schema(kind: Option<&str>) -> Exit {
                 Exit::Done
             }
             None => {
-                let near = model::problem::nearest(name, known()).map(|n| format!("; did you mean `{n}`?"));
+                let near = model::problem::nearest(name, known())
+                    .map(|n| format!("; did you mean `{n}`?"));
                 print::note(format_args!(
                     "{}: there is no file kind `{name}`{}\n  known kinds: {}",
                     print::styled(print::BAD, "error"),
@@ -297,7 +344,12 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
     let mut problems = files.problems;
     // That a file is missing is said once, by whoever tried to open it.
     let unread: Vec<String> = problems.iter().map(|p| p.place.file.clone()).collect();
-    problems.extend(loaded.problems.into_iter().filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)));
+    problems.extend(
+        loaded
+            .problems
+            .into_iter()
+            .filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)),
+    );
     problems.sort();
     Ok(Loaded {
         root: files.root,
@@ -317,11 +369,17 @@ struct Loaded {
 
 impl Loaded {
     fn errors(&self) -> usize {
-        self.problems.iter().filter(|p| p.level == model::Level::Error).count()
+        self.problems
+            .iter()
+            .filter(|p| p.level == model::Level::Error)
+            .count()
     }
 
     /// The estate, when nothing is wrong with it; else prints what is.
-    fn usable(self, global: &Global) -> Result<(PathBuf, model::Estate, Vec<model::suite::Suite>), Exit> {
+    fn usable(
+        self,
+        global: &Global,
+    ) -> Result<(PathBuf, model::Estate, Vec<model::suite::Suite>), Exit> {
         let errors = self.errors();
         match self.estate {
             Some(estate) if errors == 0 => Ok((self.root, estate, self.suites)),
@@ -349,7 +407,10 @@ fn data_folder(given: Option<&PathBuf>, root: &std::path::Path) -> PathBuf {
 
 /// The exit code of a failed start, with its chain printed once.
 fn failed(error: &anyhow::Error) -> Exit {
-    print::note(format_args!("{}: {error:#}", print::styled(print::BAD, "error")));
+    print::note(format_args!(
+        "{}: {error:#}",
+        print::styled(print::BAD, "error")
+    ));
     let port = error.downcast_ref::<ports::Error>().map(|e| e.kind);
     match port {
         Some(_) => Exit::DataFolder,

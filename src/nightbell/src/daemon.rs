@@ -85,7 +85,12 @@ const PAGE: usize = 1_000;
 
 impl Daemon {
     /// Reads the journal into its engine.
-    pub async fn open(clock: Arc<dyn Clock>, estate: Estate, ports: Ports, local: Local) -> ports::Result<Arc<Daemon>> {
+    pub async fn open(
+        clock: Arc<dyn Clock>,
+        estate: Estate,
+        ports: Ports,
+        local: Local,
+    ) -> ports::Result<Arc<Daemon>> {
         let mut engine = Engine::new(estate.routes.as_ref().unwrap_or(&nobody()));
         let mut after = 0;
         loop {
@@ -192,7 +197,8 @@ fn nobody() -> Routes {
 /// A token that nobody else can guess.
 fn form_token() -> ports::Result<String> {
     let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| ports::Error::new("make", "a form token", ports::Kind::Unavailable).because(e.to_string()))?;
+    getrandom::fill(&mut bytes).map_err(|e| {
+        ports::Error::new("make", "a form token", ports::Kind::Unavailable).because(e.to_string())
+    })?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }

@@ -20,6 +20,8 @@ const BUDGET: Duration = Duration::from_secs(5);
 const LOG_LINES: usize = 5;
 /// How far before an alarm's first breach logs and traces are looked for.
 const BEFORE: Duration = Duration::from_secs(5 * 60);
+/// How the runtime's own line about a failed invocation ends.
+const RUNTIME_ERROR: &str = ": Runtime.HandlerError";
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The mail of a notification, with whatever evidence there is in time.
@@ -31,7 +33,10 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
     };
     let incidents: Vec<Incident> = {
         let engine = daemon.engine();
-        let found = notification.incidents.iter().filter_map(|id| engine.incident(id));
+        let found = notification
+            .incidents
+            .iter()
+            .filter_map(|id| engine.incident(id));
         found.cloned().collect()
     };
     let in_alarm = others_in_alarm(daemon, &incidents).await;
@@ -48,7 +53,12 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
             notification: notification.clone(),
             incidents: {
                 let engine = daemon.engine();
-                notification.incidents.iter().filter_map(|id| engine.incident(id)).cloned().collect()
+                notification
+                    .incidents
+                    .iter()
+                    .filter_map(|id| engine.incident(id))
+                    .cloned()
+                    .collect()
             },
         }
         .mail(&context),
@@ -87,13 +97,21 @@ pub fn runbook_step(daemon: &Daemon, reference: &RunbookRef) -> Option<RunbookSt
 }
 
 /// What an alarm measured in the time before `now`, one value a period.
-pub async fn measure(daemon: &Daemon, spec: &AlarmSpec, length: Duration, now: Time) -> Option<Measure> {
+pub async fn measure(
+    daemon: &Daemon,
+    spec: &AlarmSpec,
+    length: Duration,
+    now: Time,
+) -> Option<Measure> {
     let alarm = spec.metric()?;
     let Watch::Metric(stat) = &alarm.watch else {
         return None;
     };
     let period = Duration::from_secs(alarm.period().into());
-    let span = Span::last(length.max(period * 6), now.floor_to(period.min(Duration::from_secs(60))));
+    let span = Span::last(
+        length.max(period * 6),
+        now.floor_to(period.min(Duration::from_secs(60))),
+    );
     let series = daemon.watched(spec, span).await?.ok()?;
     let mut values = vec![None; (span.length().as_secs() / period.as_secs().max(1)) as usize];
     for point in &series.points {
@@ -112,7 +130,12 @@ pub async fn measure(daemon: &Daemon, spec: &AlarmSpec, length: Duration, now: T
 
 /// The error lines of a service's function, alike ones together, newest first.
 pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<Vec<Alike>> {
-    let Some(function) = daemon.estate.project.variables.get(&format!("{service}.function")) else {
+    let Some(function) = daemon
+        .estate
+        .project
+        .variables
+        .get(&format!("{service}.function"))
+    else {
         return Ok(Vec::new());
     };
     let events = daemon
@@ -125,11 +148,16 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
             limit: 500,
         })
         .await?;
-    Ok(alike(&events, |trace| daemon.link(&format!("/traces/{trace}"))))
+    Ok(alike(&events, |trace| {
+        daemon.link(&format!("/traces/{trace}"))
+    }))
 }
 
 /// The traces of a span that failed, the slowest first.
-pub async fn failed_traces(daemon: &Daemon, span: Span) -> ports::Result<Vec<ports::traces::TraceSummary>> {
+pub async fn failed_traces(
+    daemon: &Daemon,
+    span: Span,
+) -> ports::Result<Vec<ports::traces::TraceSummary>> {
     let filter = TraceFilter {
         span,
         failed: true,
@@ -151,7 +179,12 @@ async fn alert(
 ) -> Alert {
     let lead = leading(&incident).unwrap_or_default().to_string();
     let spec = daemon.spec(&lead);
-    let since = incident.alarms.values().map(|a| a.since).min().unwrap_or(now);
+    let since = incident
+        .alarms
+        .values()
+        .map(|a| a.since)
+        .min()
+        .unwrap_or(now);
     let span = Span::new(since - BEFORE, now + Duration::from_secs(1));
     let mut missing = Vec::new();
     let service = incident.service.clone();
@@ -237,7 +270,9 @@ async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String
 
 fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Time)> {
     let engine = daemon.engine();
-    engine.acknowledged(&incident.id).map(|(by, at)| (by.to_string(), at))
+    engine
+        .acknowledged(&incident.id)
+        .map(|(by, at)| (by.to_string(), at))
 }
 
 /// The zone in which a receiver's times are told beside UTC: that of the window of its route,
@@ -292,6 +327,10 @@ fn alike(events: &[LogEvent], link: impl Fn(&str) -> String) -> Vec<Alike> {
                 order.push(Alike { at: event.at, line });
             }
         }
+    }
+    // The runtime says once more, and less well, what the service has said.
+    if order.iter().any(|a| !a.line.text.ends_with(RUNTIME_ERROR)) {
+        order.retain(|a| !a.line.text.ends_with(RUNTIME_ERROR));
     }
     order.truncate(LOG_LINES);
     order

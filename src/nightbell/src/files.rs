@@ -27,9 +27,10 @@ pub fn read(config: &Path) -> ProjectFiles {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let project = config
-        .file_name()
-        .map_or_else(|| "nightbell.yaml".into(), |n| n.to_string_lossy().into_owned());
+    let project = config.file_name().map_or_else(
+        || "nightbell.yaml".into(),
+        |n| n.to_string_lossy().into_owned(),
+    );
     let mut read = ProjectFiles {
         root,
         files: Files::new(&project),
@@ -53,16 +54,21 @@ impl ProjectFiles {
         let full = self.root.join(path);
         let read = fs::metadata(&full).and_then(|m| {
             if m.len() > MAX_FILE {
-                return Err(std::io::Error::other(format!("larger than {MAX_FILE} bytes")));
+                return Err(std::io::Error::other(format!(
+                    "larger than {MAX_FILE} bytes"
+                )));
             }
             fs::read(&full)
         });
         match read {
             Err(e) if !required && e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
-                let problem = Problem::error(Place::file(path), format!("cannot read the file: {e}"));
+                let problem =
+                    Problem::error(Place::file(path), format!("cannot read the file: {e}"));
                 self.problems.push(match e.kind() {
-                    std::io::ErrorKind::NotFound => problem.help("run this in a project's folder, or name its file with --config FILE"),
+                    std::io::ErrorKind::NotFound => problem.help(
+                        "run this in a project's folder, or name its file with --config FILE",
+                    ),
                     _ => problem.help("check that it exists and that you may read it"),
                 });
             }
@@ -75,8 +81,12 @@ impl ProjectFiles {
             Ok(entries) => entries,
             Err(e) => {
                 self.problems.push(
-                    Problem::error(Place::file(path), format!("cannot read the folder: {e}"))
-                        .help(format!("create it, or name another under `sources` in {}", self.project)),
+                    Problem::error(Place::file(path), format!("cannot read the folder: {e}")).help(
+                        format!(
+                            "create it, or name another under `sources` in {}",
+                            self.project
+                        ),
+                    ),
                 );
                 return;
             }
@@ -91,7 +101,11 @@ impl ProjectFiles {
                 continue;
             } else if is_folder && depth < 16 {
                 self.folder(&child, depth + 1);
-            } else if !is_folder && [".yaml", ".yml", ".json", ".md"].iter().any(|e| name.ends_with(e)) {
+            } else if !is_folder
+                && [".yaml", ".yml", ".json", ".md"]
+                    .iter()
+                    .any(|e| name.ends_with(e))
+            {
                 self.file(&child, true);
             }
         }

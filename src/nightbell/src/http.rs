@@ -26,6 +26,8 @@ use crate::services::{self, Gateway};
 /// Requests larger than this are refused; the services have limits of their own.
 const MAX_BODY: usize = 1024 * 1024;
 
+const NO_METHOD: &str = "this resource does not take that method; see /api/openapi.json";
+
 /// The whole server.
 pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
@@ -36,12 +38,23 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(exposition::metrics))
-        .route("/api/openapi.json", get(|| async move { axum::Json(document) }))
-        .nest("/api/v1", api)
-        .route("/api/{*rest}", any(|| async { Problem::not_found("there is no such resource; see /api/openapi.json") }))
+        .route(
+            "/api/openapi.json",
+            get(|| async move { axum::Json(document) }),
+        )
+        .nest("/api/v1", api.layer(middleware::map_response(as_problem)))
+        .route(
+            "/api/{*rest}",
+            any(|| async {
+                Problem::not_found("there is no such resource; see /api/openapi.json")
+            }),
+        )
         .merge(console)
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take that method; see /api/openapi.json")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this resource does not take that method; see /api/openapi.json",
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(daemon);
@@ -53,6 +66,20 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
     own.merge(services)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
+}
+
+/// A name as one segment of a path.
+pub fn segment(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte.into())
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Ready when the tasks have run.
@@ -69,6 +96,29 @@ async fn ready(axum::extract::State(daemon): axum::extract::State<Arc<Daemon>>) 
             format!("these tasks have not run yet: {}", waiting.join(", ")),
         )
         .into_response(),
+    }
+}
+
+/// What the framework itself refuses (a path that is not UTF-8, a body that is too large) says so
+/// in plain text; here it becomes a problem document like every other refusal.
+async fn as_problem(response: Response) -> Response {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let plain = kind.is_none_or(|k| k.as_bytes().starts_with(b"text/plain"));
+    if !refused || !plain {
+        return response;
+    }
+    let status = response.status();
+    let text = axum::body::to_bytes(response.into_body(), MAX_BODY)
+        .await
+        .unwrap_or_default();
+    let detail = String::from_utf8_lossy(&text).into_owned();
+    match (status, detail.is_empty()) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => Problem::new(status, NO_METHOD).into_response(),
+        (_, true) => {
+            Problem::new(status, "the request is not what this resource takes").into_response()
+        }
+        (_, false) => Problem::new(status, detail).into_response(),
     }
 }
 
@@ -92,5 +142,9 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
         .map(|s| (*s).to_string())
         .or_else(|| panic.downcast_ref::<String>().cloned());
     tracing::error!(panic = text.as_deref().unwrap_or("?"), "a request panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug in Nightbell; the daemon's log tells more").into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "this is a bug in Nightbell; the daemon's log tells more",
+    )
+    .into_response()
 }

@@ -8,10 +8,11 @@ pub fn said(line: &str) -> (String, Option<String>) {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else {
         return (line.trim().to_string(), None);
     };
+    let inner = fields.get("fields");
     let text = |names: &[&str]| {
         names
             .iter()
-            .find_map(|n| fields.get(*n)?.as_str())
+            .find_map(|n| fields.get(*n).or_else(|| inner?.get(*n))?.as_str())
             .map(str::to_string)
     };
     let message = text(&["message", "errorMessage", "msg"]);
@@ -39,7 +40,16 @@ mod tests {
             "update item: throttled",
             Some("1-a-b"),
         );
-        check(r#"{"errorType":"X","errorMessage":"boom"}"#, "boom: X", None);
+        check(
+            r#"{"level":"ERROR","message":"not counted","fields":{"error":"injected fault"}}"#,
+            "not counted: injected fault",
+            None,
+        );
+        check(
+            r#"{"errorType":"X","errorMessage":"boom"}"#,
+            "boom: X",
+            None,
+        );
         check("[1]", "[1]", None);
     }
 }

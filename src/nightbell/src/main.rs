@@ -11,7 +11,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors; everything else is wrong usage: 64, not clap's 2.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             return ExitCode::from(exit.code());
         }
     };

@@ -17,12 +17,16 @@ pub async fn fill(board: &Board, data: &mut Data, metrics: &dyn Metrics, alarms:
     for (index, query) in queries.into_iter().enumerate() {
         let answer = match &answers {
             Ok(all) => {
-                let points = all.get(index).map(|s| s.points.as_slice()).unwrap_or_default();
+                let points = all
+                    .get(index)
+                    .map(|s| s.points.as_slice())
+                    .unwrap_or_default();
                 Answer::Points(points.iter().map(|p| (p.at, p.value)).collect())
             }
             Err(error) => Answer::Failed(error.to_string()),
         };
-        data.units.insert(query.key.clone(), crate::units::of(&query.stat));
+        data.units
+            .insert(query.key.clone(), crate::units::of(&query.stat));
         data.series.insert(query.key, answer);
     }
     let Ok(states) = alarms.states().await else {
@@ -33,7 +37,7 @@ pub async fn fill(board: &Board, data: &mut Data, metrics: &dyn Metrics, alarms:
             let state = AlarmState {
                 state: status.state,
                 since: status.since,
-                link: Some(format!("/alarms/{}", crate::http::pages::alarms::encode(&name))),
+                link: Some(format!("/alarms/{}", crate::http::segment(&name))),
             };
             data.alarms.insert(name, state);
         }

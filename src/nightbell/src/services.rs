@@ -55,7 +55,9 @@ impl Gateway {
         if let Some(api) = counter_api(ground) {
             apis.insert("counter".to_string(), api);
         }
-        Gateway { apis: Arc::new(apis) }
+        Gateway {
+            apis: Arc::new(apis),
+        }
     }
 
     /// The services that run, by name.
@@ -80,10 +82,18 @@ pub async fn slash(Path(service): Path<String>) -> Redirect {
 
 /// `/svc/{service}/...`: hands the request on with the rest of its path.
 pub async fn enter(State(gateway): State<Gateway>, mut request: Request) -> Response {
-    let path = request.uri().path().strip_prefix("/svc/").unwrap_or_default();
+    let path = request
+        .uri()
+        .path()
+        .strip_prefix("/svc/")
+        .unwrap_or_default();
     let (service, rest) = path.split_once('/').unwrap_or((path, ""));
     let Some(api) = gateway.api(service).cloned() else {
-        return Problem::not_found(format!("there is no local service `{}`", service.escape_debug())).into_response();
+        return Problem::not_found(format!(
+            "there is no local service `{}`",
+            service.escape_debug()
+        ))
+        .into_response();
     };
     let inner = match request.uri().query() {
         Some(query) => format!("/{rest}?{query}"),
@@ -98,12 +108,19 @@ pub async fn enter(State(gateway): State<Gateway>, mut request: Request) -> Resp
 
 /// The counter: its function, its table and its API, named as the project names them.
 fn counter_api(ground: &Ground<'_>) -> Option<Arc<Api>> {
-    let named = |key: &str| ground.project.variables.get(&format!("counter.{key}")).cloned();
+    let named = |key: &str| {
+        ground
+            .project
+            .variables
+            .get(&format!("counter.{key}"))
+            .cloned()
+    };
     let (function, api) = (named("function")?, named("api")?);
     let table = named("table")?;
     let log = Function::log(&function, ground.pump, &*ground.clock);
     let telemetry = function_telemetry(log, ground.clock.clone());
-    let config = counter::Config::from_vars(|name| (name == "TABLE_NAME").then(|| table.clone())).ok()?;
+    let config =
+        counter::Config::from_vars(|name| (name == "TABLE_NAME").then(|| table.clone())).ok()?;
     let documents = ground.faults.documents("counter", ground.documents.clone());
     let service = counter::router(documents, config, &telemetry);
     let function = Function::new(
@@ -118,7 +135,13 @@ fn counter_api(ground: &Ground<'_>) -> Option<Arc<Api>> {
         ground.clock.clone(),
     );
     let stage = named("stage").unwrap_or_else(|| "prod".into());
-    Some(Api::new(&api, &stage, function, ground.pump, ground.clock.clone()))
+    Some(Api::new(
+        &api,
+        &stage,
+        function,
+        ground.pump,
+        ground.clock.clone(),
+    ))
 }
 
 /// A function's lines go to its own log stream.

@@ -11,7 +11,10 @@ const CROWD: usize = 256;
 
 /// Visits an address `rate` times a second until told to stop. Answers do not matter.
 pub async fn visit(url: String, rate: f64, stop: CancellationToken) {
-    let Ok(client) = reqwest::Client::builder().timeout(Duration::from_secs(30)).build() else {
+    let Ok(client) = reqwest::Client::builder()
+        .timeout(Duration::from_secs(30))
+        .build()
+    else {
         tracing::error!("no HTTP client, so no visitors");
         return;
     };
@@ -26,7 +29,10 @@ pub async fn visit(url: String, rate: f64, stop: CancellationToken) {
         let Ok(place) = crowd.clone().try_acquire_owned() else {
             continue;
         };
-        let visit = client.get(&url).header("user-agent", "nightbell-traffic").send();
+        let visit = client
+            .get(&url)
+            .header("user-agent", "nightbell-traffic")
+            .send();
         tokio::spawn(async move {
             // A visitor who gets an error leaves; the services count it.
             let _ = visit.await;

@@ -7,7 +7,9 @@ pub fn of(stat: &MetricStat) -> Unit {
     match stat.stat {
         Stat::SampleCount | Stat::TrimmedCount(_) => Unit::Count,
         Stat::PercentileRank(_) => Unit::Percent,
-        _ => stat.unit.unwrap_or_else(|| of_metric(&stat.metric.namespace, &stat.metric.name)),
+        _ => stat
+            .unit
+            .unwrap_or_else(|| of_metric(&stat.metric.namespace, &stat.metric.name)),
     }
 }
 
@@ -23,18 +25,21 @@ fn of_metric(namespace: &str, name: &str) -> Unit {
 /// most of what is not a time or a size is a count.
 fn of_aws(namespace: &str, name: &str) -> Unit {
     match (namespace, name) {
-        ("AWS/Lambda", "Duration" | "IteratorAge" | "AsyncEventAge" | "PostRuntimeExtensionsDuration")
+        (
+            "AWS/Lambda",
+            "Duration" | "IteratorAge" | "AsyncEventAge" | "PostRuntimeExtensionsDuration",
+        )
         | ("AWS/ApiGateway", "Latency" | "IntegrationLatency")
         | ("AWS/DynamoDB", "SuccessfulRequestLatency")
         | ("AWS/S3", "FirstByteLatency" | "TotalRequestLatency")
         | ("AWS/CloudFront", "OriginLatency") => Unit::Milliseconds,
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage") | ("AWS/ApplicationELB", "TargetResponseTime") => Unit::Seconds,
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+        | ("AWS/ApplicationELB", "TargetResponseTime") => Unit::Seconds,
         ("AWS/SQS", "SentMessageSize")
         | ("AWS/S3", "BucketSizeBytes" | "BytesDownloaded" | "BytesUploaded")
         | ("AWS/CloudFront", "BytesDownloaded" | "BytesUploaded") => Unit::Bytes,
-        ("AWS/CloudFront", "CacheHitRate" | "4xxErrorRate" | "5xxErrorRate" | "TotalErrorRate") | ("AWS/EC2", "CPUUtilization") => {
-            Unit::Percent
-        }
+        ("AWS/CloudFront", "CacheHitRate" | "4xxErrorRate" | "5xxErrorRate" | "TotalErrorRate")
+        | ("AWS/EC2", "CPUUtilization") => Unit::Percent,
         (aws, _) if aws.starts_with("AWS/") => Unit::Count,
         _ => Unit::None,
     }

@@ -13,7 +13,11 @@ pub fn run(global: &Global) -> Exit {
     };
     let errors = loaded.errors();
     let warnings = loaded.problems.len() - errors;
-    let exit = if errors > 0 { Exit::BadFile } else { Exit::Done };
+    let exit = if errors > 0 {
+        Exit::BadFile
+    } else {
+        Exit::Done
+    };
     if global.json {
         line(json!({ "problems": loaded.problems, "errors": errors, "warnings": warnings }));
         return exit;
@@ -23,7 +27,11 @@ pub fn run(global: &Global) -> Exit {
         (0, 0) => styled(print::GOOD, "no problems"),
         (0, w) => styled(print::DOUBT, count(w, "warning")),
         (e, 0) => styled(print::BAD, count(e, "error")),
-        (e, w) => format!("{}, {}", styled(print::BAD, count(e, "error")), styled(print::DOUBT, count(w, "warning"))),
+        (e, w) => format!(
+            "{}, {}",
+            styled(print::BAD, count(e, "error")),
+            styled(print::DOUBT, count(w, "warning"))
+        ),
     };
     if let Some(estate) = loaded.estate.as_ref().filter(|_| !global.quiet) {
         line(format_args!(

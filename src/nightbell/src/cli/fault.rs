@@ -16,7 +16,9 @@ pub fn run(global: &Global, arguments: &Fault) -> Exit {
             None => "http://127.0.0.1:5000".into(),
         },
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let asked = match runtime {
         Ok(runtime) => runtime.block_on(ask(&base, arguments)),
         Err(error) => Err(Refused::Unreachable(error.to_string())),
@@ -53,15 +55,19 @@ async fn ask(base: &str, arguments: &Fault) -> Result<Value, Refused> {
     let client = reqwest::Client::new();
     let request = match &arguments.clear {
         Some(FaultClear::Clear { service }) => {
-            let only = service.as_ref().map(|s| format!("?service={}", crate::http::pages::alarms::encode(s)));
+            let only = service
+                .as_ref()
+                .map(|s| format!("?service={}", crate::http::segment(s)));
             client.delete(format!("{base}/api/v1/faults{}", only.unwrap_or_default()))
         }
-        None => client.post(format!("{base}/api/v1/faults")).json(&FaultRequest {
-            service: arguments.service.clone().unwrap_or_default(),
-            error_rate: arguments.error_rate,
-            latency: arguments.latency.map(format_duration),
-            length: format_duration(arguments.length),
-        }),
+        None => client
+            .post(format!("{base}/api/v1/faults"))
+            .json(&FaultRequest {
+                service: arguments.service.clone().unwrap_or_default(),
+                error_rate: arguments.error_rate,
+                latency: arguments.latency.map(format_duration),
+                length: format_duration(arguments.length),
+            }),
     };
     // The server takes writes only from those who name it.
     let answer = request
@@ -70,16 +76,29 @@ async fn ask(base: &str, arguments: &Fault) -> Result<Value, Refused> {
         .await
         .map_err(|e| Refused::Unreachable(root_cause(&e)))?;
     let good = answer.status().is_success();
-    let body: Value = answer.json().await.map_err(|e| Refused::Unreachable(root_cause(&e)))?;
+    let body: Value = answer
+        .json()
+        .await
+        .map_err(|e| Refused::Unreachable(root_cause(&e)))?;
     if good {
         return Ok(body);
     }
-    Err(Refused::Said(body["detail"].as_str().unwrap_or("the request was refused").into()))
+    Err(Refused::Said(
+        body["detail"]
+            .as_str()
+            .unwrap_or("the request was refused")
+            .into(),
+    ))
 }
 
 fn tell(arguments: &Fault, answer: &Value) {
     if arguments.clear.is_some() {
-        let ended: Vec<&str> = answer.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let ended: Vec<&str> = answer
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         return match ended.as_slice() {
             [] => line("no fault was active"),
             ended => line(format_args!("ended: {}", ended.join(", "))),
@@ -91,12 +110,19 @@ fn tell(arguments: &Fault, answer: &Value) {
     let service = arguments.service.as_deref().unwrap_or_default();
     let mut what = Vec::new();
     if fault.error_rate > 0.0 {
-        what.push(format!("{} % of its store calls fail", fault.error_rate * 100.0));
+        what.push(format!(
+            "{} % of its store calls fail",
+            fault.error_rate * 100.0
+        ));
     }
     if fault.latency != "0s" {
         what.push(format!("each waits {}", fault.latency));
     }
-    line(format_args!("{service} is broken on purpose until {} UTC: {}", fault.until.clock(), what.join(", ")));
+    line(format_args!(
+        "{service} is broken on purpose until {} UTC: {}",
+        fault.until.clock(),
+        what.join(", ")
+    ));
     line("end it sooner with `nightbell fault clear`");
 }
 

@@ -1,4 +1,4 @@
-//! `nightbell preview`: draws a dashboard with the data of the local store.
+//! `nightbell preview`: draws a dashboard with the data of the local store, or of CloudWatch.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use ports::Clock;
 use render::dashboard::{Board, Data};
 
 use super::print::{self, note, styled};
-use super::{Exit, Global, Preview, data_folder, failed, load};
+use super::{Exit, Global, Preview, Source, data_folder, failed, load};
 
 /// Draws to a file or to standard output.
 pub fn run(global: &Global, arguments: &Preview) -> Exit {
@@ -29,16 +29,28 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
     };
     let (board, problems) = Board::parse(&dashboard.body);
     for problem in problems {
-        note(format_args!("{}: {problem}", styled(print::DOUBT, "warning")));
+        note(format_args!(
+            "{}: {problem}",
+            styled(print::DOUBT, "warning")
+        ));
     }
     let data = data_folder(arguments.data.as_ref(), &root);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let filled = match runtime.block_on(fill(&board, &data, arguments)) {
-        Ok(filled) => filled,
-        Err(error) => return failed(&error),
+    let filled = match arguments.from {
+        Source::Local => match runtime.block_on(fill(&board, &data, arguments)) {
+            Ok(filled) => filled,
+            Err(error) => return failed(&error),
+        },
+        Source::Aws => match from_aws(&runtime, &board, &estate.project.region, arguments) {
+            Ok(filled) => filled,
+            Err(exit) => return exit,
+        },
     };
     let Some(output) = &arguments.output else {
         print::line(board.svg(&filled));
@@ -66,7 +78,11 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
     match std::fs::write(output, picture) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            note(format_args!("{}: cannot write {}: {error}", styled(print::BAD, "error"), output.display()));
+            note(format_args!(
+                "{}: cannot write {}: {error}",
+                styled(print::BAD, "error"),
+                output.display()
+            ));
             Exit::BadFile
         }
     }
@@ -85,4 +101,38 @@ async fn fill(board: &Board, data: &Path, arguments: &Preview) -> anyhow::Result
     crate::picture::fill(board, &mut filled, &store.metrics(), &store.alarms()).await;
     store.close().await?;
     Ok(filled)
+}
+
+#[cfg(feature = "aws")]
+fn from_aws(
+    runtime: &tokio::runtime::Runtime,
+    board: &Board,
+    region: &str,
+    arguments: &Preview,
+) -> Result<Data, Exit> {
+    let mut filled = Data::new(Span::last(arguments.last, SystemClock.now()));
+    runtime.block_on(async {
+        let config = aws::connect(aws::Settings {
+            region: Some(region.to_string()),
+            ..aws::Settings::default()
+        })
+        .await;
+        let cloudwatch = aws::CloudWatch::new(&config);
+        crate::picture::fill(board, &mut filled, &cloudwatch, &cloudwatch).await;
+    });
+    Ok(filled)
+}
+
+#[cfg(not(feature = "aws"))]
+fn from_aws(
+    _runtime: &tokio::runtime::Runtime,
+    _board: &Board,
+    _region: &str,
+    _arguments: &Preview,
+) -> Result<Data, Exit> {
+    note(format_args!(
+        "{}: this build lacks the AWS adapters\n  help: build it with `cargo build --release --features aws`",
+        styled(print::BAD, "error")
+    ));
+    Err(Exit::Usage)
 }

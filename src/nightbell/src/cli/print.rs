@@ -39,14 +39,25 @@ pub fn problems(root: &Path, problems: &[Problem]) {
             Level::Error => styled(BAD, "error"),
             Level::Warning => styled(DOUBT, "warning"),
         };
-        note(format_args!("{head}{}", styled(STRONG, format_args!(": {}", problem.message))));
+        note(format_args!(
+            "{head}{}",
+            styled(STRONG, format_args!(": {}", problem.message))
+        ));
         note(format_args!("  {} {}", styled(PLACE, "-->"), problem.place));
         if let Some((source, mark)) = excerpt(root, problem) {
             let number = problem.place.line.to_string();
             let pad = " ".repeat(number.len());
             note(format_args!("{pad} {}", styled(PLACE, "|")));
-            note(format_args!("{} {} {source}", styled(PLACE, &number), styled(PLACE, "|")));
-            note(format_args!("{pad} {} {}", styled(PLACE, "|"), styled(BAD, mark)));
+            note(format_args!(
+                "{} {} {source}",
+                styled(PLACE, &number),
+                styled(PLACE, "|")
+            ));
+            note(format_args!(
+                "{pad} {} {}",
+                styled(PLACE, "|"),
+                styled(BAD, mark)
+            ));
         }
         if let Some(help) = &problem.help {
             note(format_args!("  {} {help}", styled(STRONG, "help:")));

@@ -9,7 +9,6 @@ use std::path::{Component, Path, PathBuf};
 use evaluator::alarm::Settings;
 use evaluator::suite::{self, CaseResult, Outcome};
 use model::suite::Suite;
-use model::{AlarmSpec, Estate};
 use serde_json::{Value, json};
 
 use self::notifier::Response;
@@ -25,7 +24,10 @@ pub fn run(global: &Global, arguments: &Test) -> Exit {
     let wanted = match arguments.run.as_deref().map(regex::Regex::new).transpose() {
         Ok(wanted) => wanted,
         Err(error) => {
-            note(format_args!("{}: --run: {error}", styled(print::BAD, "error")));
+            note(format_args!(
+                "{}: --run: {error}",
+                styled(print::BAD, "error")
+            ));
             return Exit::Usage;
         }
     };
@@ -42,7 +44,7 @@ pub fn run(global: &Global, arguments: &Test) -> Exit {
     };
     let mut results: Vec<(String, CaseResult)> = Vec::new();
     for file in &suites {
-        let alarms = of_suite(&estate, file);
+        let alarms = file.alarms_of(&estate);
         for case in &file.tests {
             if wanted.as_ref().is_none_or(|w| w.is_match(&case.name)) {
                 let mut notifier = Response::for_case(&estate, case);
@@ -58,13 +60,19 @@ pub fn run(global: &Global, arguments: &Test) -> Exit {
     if let Some(path) = &arguments.junit
         && let Err(error) = std::fs::write(path, junit::report(&results))
     {
-        note(format_args!("{}: cannot write {}: {error}", styled(print::BAD, "error"), path.display()));
+        note(format_args!(
+            "{}: cannot write {}: {error}",
+            styled(print::BAD, "error"),
+            path.display()
+        ));
         return Exit::BadFile;
     }
     let only: Vec<CaseResult> = results.iter().map(|(_, r)| r.clone()).collect();
     let coverage = suite::coverage(&estate.alarms, &only);
     let failures = only.iter().filter(|r| r.is_failure()).count();
-    let short = arguments.min_coverage.filter(|min| coverage.percent() < *min);
+    let short = arguments
+        .min_coverage
+        .filter(|min| coverage.percent() < *min);
     if global.json {
         line(as_json(&results, &coverage));
     } else {
@@ -77,7 +85,11 @@ pub fn run(global: &Global, arguments: &Test) -> Exit {
             coverage.percent()
         ));
     }
-    if failures > 0 || short.is_some() { Exit::Found } else { Exit::Done }
+    if failures > 0 || short.is_some() {
+        Exit::Found
+    } else {
+        Exit::Done
+    }
 }
 
 /// The suites that the paths name; all without any. `Err` is a path that names none.
@@ -91,35 +103,51 @@ fn chosen(root: &Path, suites: Vec<Suite>, paths: &[PathBuf]) -> Result<Vec<Suit
         file.starts_with(full(path)) || file.starts_with(full(&root.join(path)))
     };
     for path in paths {
-        let plain = path.components().all(|c| !matches!(c, Component::Prefix(_)));
+        let plain = path
+            .components()
+            .all(|c| !matches!(c, Component::Prefix(_)));
         if !plain || !suites.iter().any(|s| inside(s, path)) {
             return Err(path.clone());
         }
     }
-    Ok(suites.into_iter().filter(|s| paths.iter().any(|p| inside(s, p))).collect())
+    Ok(suites
+        .into_iter()
+        .filter(|s| paths.iter().any(|p| inside(s, p)))
+        .collect())
 }
 
-/// The alarms of the files that a suite names.
-fn of_suite(estate: &Estate, file: &Suite) -> Vec<AlarmSpec> {
-    let files = file.named(estate.alarms.iter().map(|a| a.place.file.as_str()));
-    let inside = |a: &&AlarmSpec| files.iter().any(|f| *f == a.place.file);
-    estate.alarms.iter().filter(inside).cloned().collect()
-}
-
-fn tell(global: &Global, arguments: &Test, results: &[(String, CaseResult)], coverage: &suite::Coverage) {
+fn tell(
+    global: &Global,
+    arguments: &Test,
+    results: &[(String, CaseResult)],
+    coverage: &suite::Coverage,
+) {
     for (_, result) in results {
         match &result.outcome {
             Outcome::Passed if global.quiet => {}
-            Outcome::Passed => line(format_args!("  {}  {}", styled(print::GOOD, "ok"), result.name)),
+            Outcome::Passed => line(format_args!(
+                "  {}  {}",
+                styled(print::GOOD, "ok"),
+                result.name
+            )),
             Outcome::Unsupported(why) => line(format_args!(
                 "  {}  {}: {why}",
                 styled(print::DOUBT, "unsupported"),
                 result.name
             )),
             Outcome::Failed(failures) => {
-                line(format_args!("  {}  {}", styled(print::BAD, "FAILED"), styled(print::STRONG, &result.name)));
+                line(format_args!(
+                    "  {}  {}",
+                    styled(print::BAD, "FAILED"),
+                    styled(print::STRONG, &result.name)
+                ));
                 for failure in failures {
-                    line(format_args!("    {} {}: {}", styled(print::PLACE, "-->"), failure.place, failure.message));
+                    line(format_args!(
+                        "    {} {}: {}",
+                        styled(print::PLACE, "-->"),
+                        failure.place,
+                        failure.message
+                    ));
                 }
                 line("");
                 for row in suite::drawing(result).lines() {
@@ -134,20 +162,38 @@ fn tell(global: &Global, arguments: &Test, results: &[(String, CaseResult)], cov
         line(format_args!("{:<40} {:<9} back to OK", "alarm", "ALARM"));
         for (name, covered) in &coverage.alarms {
             let mark = |yes: bool| if yes { "yes" } else { "no" };
-            line(format_args!("{name:<40} {:<9} {}", mark(covered.alarmed), mark(covered.recovered)));
+            line(format_args!(
+                "{name:<40} {:<9} {}",
+                mark(covered.alarmed),
+                mark(covered.recovered)
+            ));
         }
-        line(format_args!("{} of {} alarms covered, {:.0} %", coverage.covered(), coverage.alarms.len(), coverage.percent()));
+        line(format_args!(
+            "{} of {} alarms covered, {:.0} %",
+            coverage.covered(),
+            coverage.alarms.len(),
+            coverage.percent()
+        ));
     }
     if global.quiet && !results.iter().any(|(_, r)| r.is_failure()) {
         return;
     }
     let failed = results.iter().filter(|(_, r)| r.is_failure()).count();
-    let unsupported = results.iter().filter(|(_, r)| matches!(r.outcome, Outcome::Unsupported(_))).count();
+    let unsupported = results
+        .iter()
+        .filter(|(_, r)| matches!(r.outcome, Outcome::Unsupported(_)))
+        .count();
     line("");
     let verdict = if failed > 0 {
-        styled(print::BAD, format_args!("{failed} of {} failed", count(results.len(), "test")))
+        styled(
+            print::BAD,
+            format_args!("{failed} of {} failed", count(results.len(), "test")),
+        )
     } else {
-        styled(print::GOOD, format_args!("{} passed", count(results.len() - unsupported, "test")))
+        styled(
+            print::GOOD,
+            format_args!("{} passed", count(results.len() - unsupported, "test")),
+        )
     };
     match unsupported {
         0 => line(verdict),
@@ -194,7 +240,9 @@ fn write(root: &Path, suites: &[Suite], results: &[(String, CaseResult)]) -> Exi
             .filter(|(of, r)| *of == file.place.file && matches!(r.outcome, Outcome::Failed(_)))
             .flat_map(|(_, r)| {
                 let case = file.tests.iter().find(|c| c.place == r.place);
-                let lists = case.map(|c| c.expect_transitions.as_slice()).unwrap_or_default();
+                let lists = case
+                    .map(|c| c.expect_transitions.as_slice())
+                    .unwrap_or_default();
                 let seen = suite::bless(r);
                 lists
                     .iter()
@@ -210,12 +258,19 @@ fn write(root: &Path, suites: &[Suite], results: &[(String, CaseResult)]) -> Exi
             if let Some(replaced) = bless::replace(&text, &place, &list) {
                 text = replaced;
             } else {
-                note(format_args!("{}: {place}: this list cannot be replaced; write {list}", styled(print::DOUBT, "warning")));
+                note(format_args!(
+                    "{}: {place}: this list cannot be replaced; write {list}",
+                    styled(print::DOUBT, "warning")
+                ));
             }
         }
         if text != before {
             if let Err(error) = std::fs::write(&path, text) {
-                note(format_args!("{}: cannot write {}: {error}", styled(print::BAD, "error"), path.display()));
+                note(format_args!(
+                    "{}: cannot write {}: {error}",
+                    styled(print::BAD, "error"),
+                    path.display()
+                ));
                 return Exit::BadFile;
             }
             changed += 1;

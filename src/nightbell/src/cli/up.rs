@@ -24,7 +24,10 @@ pub fn run(global: &Global, arguments: &Up) -> Exit {
         ));
         return Exit::Usage;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
@@ -68,7 +71,10 @@ async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> 
 
 fn greet(app: &App, data: &Path, alarms: usize, arguments: &Up) {
     let url = app.url();
-    print::line(format_args!("{}  {url}", styled(print::STRONG, "Nightbell is up")));
+    print::line(format_args!(
+        "{}  {url}",
+        styled(print::STRONG, "Nightbell is up")
+    ));
     print::line("");
     for service in app.gateway.names() {
         print::line(format_args!("  {service:<10} {url}/svc/{service}/"));

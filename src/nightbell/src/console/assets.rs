@@ -49,11 +49,15 @@ pub fn asset(name: &str) -> Option<&'static Asset> {
 }
 
 /// The stylesheet.
-pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(
-        "console.css",
-        "text/css; charset=utf-8",
-        include_str!("../../assets/console.css").as_bytes(),
+pub static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("console.css", "text/css; charset=utf-8", CSS.as_bytes()));
+
+/// The colours that pictures and pages share, then the sheet.
+static CSS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{}\n{}",
+        render::palette::css(),
+        include_str!("../../assets/console.css")
     )
 });
 

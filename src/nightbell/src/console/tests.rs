@@ -412,20 +412,34 @@ fn schemes(css: &str) -> [BTreeMap<String, String>; 2] {
         .split("/*")
         .map(|part| part.split_once("*/").map_or(part, |(_, rest)| rest))
         .collect();
-    let mut blocks = css.split(":root").skip(1);
-    let light = read(blocks.next().unwrap());
-    let mut dark = light.clone();
-    dark.extend(read(blocks.next().unwrap()));
-    [light, dark]
+    let mut schemes = [BTreeMap::new(), BTreeMap::new()];
+    // Blocks come in pairs: the light scheme, then what the dark one changes.
+    for (i, block) in css.split(":root").skip(1).take(4).enumerate() {
+        let properties = read(block);
+        if i % 2 == 0 {
+            schemes[1].extend(properties.clone());
+        }
+        schemes[i % 2].extend(properties);
+    }
+    schemes
 }
 
 #[test]
-fn pictures_and_pages_share_their_colours() {
-    let ours = schemes(std::str::from_utf8(assets::STYLE.bytes).unwrap());
-    let theirs = schemes(&render::palette::css());
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        for (name, value) in theirs {
-            assert_eq!(ours.get(name), Some(value), "--{name}");
+fn every_colour_that_the_stylesheet_and_pictures_name_is_defined() {
+    let css = std::str::from_utf8(assets::STYLE.bytes).unwrap();
+    let pages: String = sample::pages("")
+        .into_iter()
+        .map(|(_, html)| html.0)
+        .collect();
+    let used: BTreeSet<&str> = [css, pages.as_str()]
+        .iter()
+        .flat_map(|text| text.split("var(--").skip(1))
+        .filter_map(|rest| rest.split([',', ')']).next())
+        .collect();
+    assert!(used.contains("series-1") && used.contains("accent"));
+    for scheme in schemes(css) {
+        for name in &used {
+            assert!(scheme.contains_key(*name), "--{name} is not defined");
         }
     }
 }

@@ -1,4 +1,5 @@
 //! `/api/v1`: the API that programs use. Every error is a problem document.
+#![allow(unused_qualifications, reason = "utoipa's path macro writes some")]
 
 pub mod alarms;
 pub mod dashboards;

@@ -21,39 +21,94 @@ pub async fn metrics(State(daemon): State<Arc<Daemon>>) -> Result<Response, Prob
     out.family("nightbell_build_info", "gauge", "The version that runs.");
     out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     out.family("nightbell_alarms", "gauge", "Alarms by state.");
-    for state in [AlarmState::Ok, AlarmState::Alarm, AlarmState::InsufficientData] {
+    for state in [
+        AlarmState::Ok,
+        AlarmState::Alarm,
+        AlarmState::InsufficientData,
+    ] {
         let count = states.values().filter(|s| s.state == state).count();
         out.sample(&[("state", state.as_str())], count as f64);
     }
-    out.family("nightbell_incidents_open", "gauge", "Incidents that are not resolved.");
-    let open = daemon.incidents().iter().filter(|i| i.resolved.is_none()).count();
+    out.family(
+        "nightbell_incidents_open",
+        "gauge",
+        "Incidents that are not resolved.",
+    );
+    let open = daemon
+        .incidents()
+        .iter()
+        .filter(|i| i.resolved.is_none())
+        .count();
     out.sample(&[], open as f64);
     let (dropped, failed) = daemon.local.pump.lost();
     for (name, help, value) in [
-        ("nightbell_evaluations_total", "Evaluations of alarms.", daemon.counts.evaluations.load(Ordering::Relaxed)),
-        ("nightbell_transitions_total", "Transitions recorded.", daemon.counts.transitions.load(Ordering::Relaxed)),
-        ("nightbell_notifications_sent_total", "Notifications accepted by their receiver.", daemon.counts.sent.load(Ordering::Relaxed)),
-        ("nightbell_notifications_failed_total", "Notifications that were not accepted.", daemon.counts.send_failures.load(Ordering::Relaxed)),
-        ("nightbell_telemetry_dropped_total", "Lines, data and segments lost because the way to the store was full.", dropped),
-        ("nightbell_telemetry_refused_total", "Lines, data and segments that the store refused.", failed),
+        (
+            "nightbell_evaluations_total",
+            "Evaluations of alarms.",
+            daemon.counts.evaluations.load(Ordering::Relaxed),
+        ),
+        (
+            "nightbell_transitions_total",
+            "Transitions recorded.",
+            daemon.counts.transitions.load(Ordering::Relaxed),
+        ),
+        (
+            "nightbell_notifications_sent_total",
+            "Notifications accepted by their receiver.",
+            daemon.counts.sent.load(Ordering::Relaxed),
+        ),
+        (
+            "nightbell_notifications_failed_total",
+            "Notifications that were not accepted.",
+            daemon.counts.send_failures.load(Ordering::Relaxed),
+        ),
+        (
+            "nightbell_telemetry_dropped_total",
+            "Lines, data and segments lost because the way to the store was full.",
+            dropped,
+        ),
+        (
+            "nightbell_telemetry_refused_total",
+            "Lines, data and segments that the store refused.",
+            failed,
+        ),
     ] {
         out.family(name, "counter", help);
         out.sample(&[], value as f64);
     }
-    out.family("nightbell_store_bytes", "gauge", "Size of the data folder's database.");
+    out.family(
+        "nightbell_store_bytes",
+        "gauge",
+        "Size of the data folder's database.",
+    );
     out.sample(&[], usage.database_bytes as f64);
-    out.family("nightbell_metric_series", "gauge", "Different metrics and units that are kept.");
+    out.family(
+        "nightbell_metric_series",
+        "gauge",
+        "Different metrics and units that are kept.",
+    );
     out.sample(&[], usage.series as f64);
     let tasks = statuses(&daemon);
     out.family("nightbell_task_runs_total", "counter", "Runs of a task.");
     for (name, status) in &tasks {
         out.sample(&[("task", name)], status.runs as f64);
     }
-    out.family("nightbell_task_failures_total", "counter", "Runs of a task that failed.");
+    out.family(
+        "nightbell_task_failures_total",
+        "counter",
+        "Runs of a task that failed.",
+    );
     for (name, status) in &tasks {
         out.sample(&[("task", name)], status.failures as f64);
     }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out.text).into_response())
+    Ok((
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        out.text,
+    )
+        .into_response())
 }
 
 #[derive(Default)]
@@ -72,8 +127,15 @@ impl Exposition {
     fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
         self.text.push_str(self.name);
         for (i, (label, text)) in labels.iter().enumerate() {
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.text, "{}{label}=\"{text}\"", if i == 0 { '{' } else { ',' });
+            let text = text
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let _ = write!(
+                self.text,
+                "{}{label}=\"{text}\"",
+                if i == 0 { '{' } else { ',' }
+            );
         }
         if !labels.is_empty() {
             self.text.push('}');

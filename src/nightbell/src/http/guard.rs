@@ -25,14 +25,26 @@ impl Allowed {
     /// The listening address, its loopback names, and the host of `console_url`.
     pub fn new(listen: SocketAddr, console_url: &str) -> Allowed {
         let port = listen.port();
-        let mut hosts = vec![listen.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+        let mut hosts = vec![
+            listen.to_string(),
+            format!("localhost:{port}"),
+            format!("127.0.0.1:{port}"),
+            format!("[::1]:{port}"),
+        ];
         if port == 80 {
             hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(String::from));
         }
-        if let Some(authority) = console_url.parse::<Uri>().ok().as_ref().and_then(Uri::authority) {
+        if let Some(authority) = console_url
+            .parse::<Uri>()
+            .ok()
+            .as_ref()
+            .and_then(Uri::authority)
+        {
             hosts.push(authority.to_string());
         }
-        Allowed { hosts: hosts.into() }
+        Allowed {
+            hosts: hosts.into(),
+        }
     }
 
     fn host(&self, host: &str) -> bool {
@@ -46,7 +58,10 @@ impl Allowed {
             .or_else(|| uri.authority().map(|a| a.as_str()))
             .unwrap_or_default();
         if !self.host(host) {
-            return Err(format!("this server does not answer to the host `{}`", host.escape_debug()));
+            return Err(format!(
+                "this server does not answer to the host `{}`",
+                host.escape_debug()
+            ));
         }
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
@@ -60,7 +75,9 @@ impl Allowed {
                 .is_some_and(|authority| authority.eq_ignore_ascii_case(host))
         });
         match (same_origin, same_site) {
-            (Some(false), _) | (_, Some(false)) => Err("a page of another origin may not write here".into()),
+            (Some(false), _) | (_, Some(false)) => {
+                Err("a page of another origin may not write here".into())
+            }
             (None, None) => Err("a write needs an `Origin` header that names this server".into()),
             _ => Ok(()),
         }
@@ -88,7 +105,11 @@ mod tests {
                 .map(|(n, v)| (header::HeaderName::from_static(n), v.parse().unwrap()))
                 .collect();
             let uri = Uri::from_static("/api/v1/faults");
-            assert_eq!(allowed.judge(&method, &uri, &map).is_ok(), passes, "{method} {headers:?}");
+            assert_eq!(
+                allowed.judge(&method, &uri, &map).is_ok(),
+                passes,
+                "{method} {headers:?}"
+            );
         };
         let host = ("host", "127.0.0.1:5000");
         check(Method::GET, &[host], true);
@@ -97,13 +118,45 @@ mod tests {
         check(Method::GET, &[("host", "rebound.example.com:5000")], false);
         check(Method::GET, &[], false);
         check(Method::POST, &[host], false);
-        check(Method::POST, &[host, ("origin", "http://127.0.0.1:5000")], true);
-        check(Method::POST, &[host, ("origin", "http://localhost:5000")], false);
-        check(Method::POST, &[host, ("origin", "http://evil.example.com")], false);
+        check(
+            Method::POST,
+            &[host, ("origin", "http://127.0.0.1:5000")],
+            true,
+        );
+        check(
+            Method::POST,
+            &[host, ("origin", "http://localhost:5000")],
+            false,
+        );
+        check(
+            Method::POST,
+            &[host, ("origin", "http://evil.example.com")],
+            false,
+        );
         check(Method::POST, &[host, ("origin", "null")], false);
-        check(Method::POST, &[host, ("sec-fetch-site", "same-origin")], true);
-        check(Method::POST, &[host, ("sec-fetch-site", "cross-site")], false);
-        check(Method::POST, &[host, ("sec-fetch-site", "same-site")], false);
-        check(Method::DELETE, &[host, ("origin", "http://evil.example.com"), ("sec-fetch-site", "same-origin")], false);
+        check(
+            Method::POST,
+            &[host, ("sec-fetch-site", "same-origin")],
+            true,
+        );
+        check(
+            Method::POST,
+            &[host, ("sec-fetch-site", "cross-site")],
+            false,
+        );
+        check(
+            Method::POST,
+            &[host, ("sec-fetch-site", "same-site")],
+            false,
+        );
+        check(
+            Method::DELETE,
+            &[
+                host,
+                ("origin", "http://evil.example.com"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            false,
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The console's pages: fetches what each shows, fills its view, and hands it to `console`.
 
-pub mod alarms;
+mod alarms;
 mod dashboards;
 mod faults;
 mod incidents;
@@ -22,7 +22,9 @@ use model::{AlarmSpec, Span, Watch};
 use render::chart::{Chart, Horizontal, Series};
 use serde::Deserialize;
 
-use crate::console::view::{Counts, Frame, Html, Link, Mode, Notice, Picture, Problem as ProblemView, Range, Size, Svg};
+use crate::console::view::{
+    Counts, Frame, Html, Link, Mode, Notice, Picture, Problem as ProblemView, Range, Size, Svg,
+};
 use crate::console::{assets, pages};
 use crate::daemon::Daemon;
 use crate::services::Gateway;
@@ -49,21 +51,24 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/faults", get(faults::page).post(faults::begin))
         .route("/faults/clear", post(faults::clear))
         .route("/assets/{name}", get(asset))
-        .route("/favicon.ico", get(|| async { asset(Path("favicon.svg".into()), HeaderMap::new()).await }))
+        .route(
+            "/favicon.ico",
+            get(|| async { asset(Path("favicon.svg".into()), HeaderMap::new()).await }),
+        )
         .fallback(unknown)
         .layer(Extension(gateway))
 }
 
-/// The `last` of a page: how far back it looks.
+/// The `range` of a page: how far back it looks.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Last {
-    last: Option<String>,
+pub struct Last {
+    range: Option<String>,
 }
 
 impl Last {
     /// The duration, where it is one of up to a fortnight; else the page's own.
     fn or(&self, default: Duration) -> Duration {
-        self.last
+        self.range
             .as_deref()
             .and_then(model::time::parse_duration)
             .filter(|d| (60..=14 * 86_400).contains(&d.as_secs()))
@@ -92,8 +97,6 @@ impl From<ports::Error> for Refusal {
         Refusal::Port(error)
     }
 }
-
-pub(super) type Page = Result<Response, Response>;
 
 /// Turns a page's body into a response, or its refusal into a page that says so.
 pub(super) async fn show(
@@ -145,18 +148,28 @@ pub(super) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
     let states = daemon.ports.alarms.states().await.unwrap_or_default();
     let count = |state| states.values().filter(|s| s.state == state).count();
     let counts = Counts {
-        incidents: daemon.incidents().iter().filter(|i| i.resolved.is_none()).count(),
+        incidents: daemon
+            .incidents()
+            .iter()
+            .filter(|i| i.resolved.is_none())
+            .count(),
         alarm: count(model::State::Alarm),
         insufficient_data: count(model::State::InsufficientData),
         alarms: daemon.estate.alarms.len(),
         mails: daemon.local.mailbox.list(100).await.map_or(0, |l| l.len()),
         faults: daemon.local.faults.active().len(),
     };
+    let zone = TimeZone::system();
     Frame {
         estate: daemon.estate.project.estate.clone(),
         mode: Mode::Local,
         now: daemon.now(),
-        zone: TimeZone::system(),
+        // A machine on UTC has no other time to show.
+        zone: if zone.iana_name().is_none_or(|z| z.ends_with("UTC")) {
+            TimeZone::UTC
+        } else {
+            zone
+        },
         counts,
         csrf: daemon.form_token.clone(),
         notice,
@@ -164,7 +177,13 @@ pub(super) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
 }
 
 /// The chart of an alarm: its metric, its limit, and where it breaches.
-pub(super) async fn alarm_chart(daemon: &Daemon, spec: &AlarmSpec, length: Duration, size: Size, frame: &Frame) -> Picture {
+pub(super) async fn alarm_chart(
+    daemon: &Daemon,
+    spec: &AlarmSpec,
+    length: Duration,
+    size: Size,
+    frame: &Frame,
+) -> Picture {
     let now = frame.now;
     let Some(alarm) = spec.metric() else {
         return Picture::Empty("A composite has no metric of its own; its alarms have.".into());
@@ -174,7 +193,10 @@ pub(super) async fn alarm_chart(daemon: &Daemon, spec: &AlarmSpec, length: Durat
     };
     let period = Duration::from_secs(alarm.period().into());
     let span = Span::last(length.max(period * 8), now);
-    let span = Span::new(span.start.floor_to(period.min(Duration::from_secs(60))), now);
+    let span = Span::new(
+        span.start.floor_to(period.min(Duration::from_secs(60))),
+        now,
+    );
     let series = match daemon.watched(spec, span).await {
         Some(Ok(series)) => series,
         Some(Err(error)) => return Picture::Failed(error.to_string()),
@@ -183,7 +205,9 @@ pub(super) async fn alarm_chart(daemon: &Daemon, spec: &AlarmSpec, length: Durat
     let title = crate::console::words::watched(&alarm.watch);
     let mut chart = Chart::new(&title, span, crate::units::of(stat));
     let points = series.points.iter().map(|p| (p.at, p.value));
-    chart.series.push(Series::new(stat.metric.name.as_str(), 0, period, points));
+    chart
+        .series
+        .push(Series::new(stat.metric.name.as_str(), 0, period, points));
     if let model::Threshold::Number { value, .. } = &alarm.threshold {
         chart.horizontal.push(Horizontal::limit(*value));
     }
@@ -219,7 +243,9 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = assets::asset(&name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|v| v.as_bytes() == asset.etag.as_bytes());
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|v| v.as_bytes() == asset.etag.as_bytes());
     if known {
         return StatusCode::NOT_MODIFIED.into_response();
     }
@@ -236,5 +262,8 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
 
 async fn unknown(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
-    show(&daemon, async |_| Err(missing("page", &path, ("/", "Back to Now")))).await
+    show(&daemon, async |_| {
+        Err(missing("page", &path, ("/", "Back to Now")))
+    })
+    .await
 }

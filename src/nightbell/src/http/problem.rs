@@ -48,7 +48,9 @@ impl From<ports::Error> for Problem {
             ports::Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
             ports::Kind::Unavailable | ports::Kind::Locked => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let source = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+        let source = std::error::Error::source(&error)
+            .map(|s| format!(": {s}"))
+            .unwrap_or_default();
         Problem::new(status, format!("{error}{source}"))
     }
 }
@@ -59,6 +61,11 @@ impl IntoResponse for Problem {
         let body = serde_json::json!({
             "type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail,
         });
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+        (
+            status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            body.to_string(),
+        )
+            .into_response()
     }
 }

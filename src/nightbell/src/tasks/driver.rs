@@ -88,7 +88,11 @@ const RETRY: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// No tasks yet; they stop when the token is cancelled, and what they log goes to `dispatch`.
-    pub fn new(clock: Arc<dyn Clock>, stop: CancellationToken, dispatch: tracing::Dispatch) -> Driver {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+        dispatch: tracing::Dispatch,
+    ) -> Driver {
         Driver {
             clock,
             stop,
@@ -111,7 +115,8 @@ impl Driver {
         });
         self.statuses.insert(task.name(), seen);
         let work = drive(task, poke, status, self.clock.clone(), self.stop.clone());
-        self.tasks.spawn(work.with_subscriber(self.dispatch.clone()));
+        self.tasks
+            .spawn(work.with_subscriber(self.dispatch.clone()));
     }
 
     /// A handle on the statuses, by task.
@@ -125,7 +130,13 @@ impl Driver {
     }
 }
 
-async fn drive(task: impl Task, poke: Poke, status: watch::Sender<Status>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+async fn drive(
+    task: impl Task,
+    poke: Poke,
+    status: watch::Sender<Status>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
     loop {
         let due = status.borrow().next;
         let poked = tokio::select! {

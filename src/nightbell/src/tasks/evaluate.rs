@@ -55,7 +55,11 @@ impl Evaluate {
         Ok(())
     }
 
-    async fn judge(&self, due: &[(&AlarmSpec, &MetricAlarm)], now: Time) -> ports::Result<Vec<Transition>> {
+    async fn judge(
+        &self,
+        due: &[(&AlarmSpec, &MetricAlarm)],
+        now: Time,
+    ) -> ports::Result<Vec<Transition>> {
         let states = self.daemon.ports.alarms.states().await?;
         let windows: Vec<_> = due
             .iter()
@@ -88,9 +92,16 @@ impl Evaluate {
                 now,
                 settings: &self.settings,
             };
-            self.daemon.counts.evaluations.fetch_add(1, Ordering::Relaxed);
+            self.daemon
+                .counts
+                .evaluations
+                .fetch_add(1, Ordering::Relaxed);
             // What cannot be evaluated was left out by `supported`.
-            transitions.extend(alarm::evaluate(&evaluation).ok().and_then(|v| v.transition(&spec.name)));
+            transitions.extend(
+                alarm::evaluate(&evaluation)
+                    .ok()
+                    .and_then(|v| v.transition(&spec.name)),
+            );
         }
         Ok(transitions)
     }
@@ -120,9 +131,9 @@ impl Task for Evaluate {
             .iter()
             .copied()
             .filter(|(spec, alarm)| {
-                let at = due
-                    .entry(spec.name.clone())
-                    .or_insert_with(|| alarm::next_evaluation(alarm, now - Duration::from_millis(1)));
+                let at = due.entry(spec.name.clone()).or_insert_with(|| {
+                    alarm::next_evaluation(alarm, now - Duration::from_millis(1))
+                });
                 *at <= now
             })
             .collect();

@@ -23,7 +23,12 @@ impl Task for Heartbeat {
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
         let states = self.0.ports.alarms.states().await?;
         let firing = states.values().filter(|s| s.state == State::Alarm).count();
-        let open = self.0.incidents().iter().filter(|i| i.resolved.is_none()).count();
+        let open = self
+            .0
+            .incidents()
+            .iter()
+            .filter(|i| i.resolved.is_none())
+            .count();
         let datum = |name: &str, value: f64| Datum {
             metric: MetricId {
                 namespace: "Nightbell".into(),

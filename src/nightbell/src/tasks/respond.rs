@@ -49,7 +49,10 @@ impl Respond {
             for recorded in &page {
                 let spec = self.daemon.spec(&recorded.transition.alarm);
                 // One at a time: the next may be a duplicate of this one.
-                let entry = self.daemon.engine().receive(&recorded.transition, spec, now);
+                let entry = self
+                    .daemon
+                    .engine()
+                    .receive(&recorded.transition, spec, now);
                 if let Some(entry) = entry {
                     self.daemon.append(&[entry]).await?;
                     count += 1;
@@ -60,11 +63,18 @@ impl Respond {
     }
 
     async fn send(&self, outgoing: &Outgoing, now: Time) -> ports::Result<bool> {
-        let Outgoing { notification, failures, .. } = outgoing;
+        let Outgoing {
+            notification,
+            failures,
+            ..
+        } = outgoing;
         let Some(topic) = self.topic(&notification.receiver) else {
             let failed = Entry::SendFailed {
                 notification: notification.id.clone(),
-                error: format!("receiver `{}` has no topic in routes.yaml", notification.receiver),
+                error: format!(
+                    "receiver `{}` has no topic in routes.yaml",
+                    notification.receiver
+                ),
                 retry_at: None,
                 at: now,
             };
@@ -74,7 +84,10 @@ impl Respond {
         let mail = evidence::mail(&self.daemon, notification, now).await;
         let thread = match notification.kind {
             NotificationKind::Digest => notification.id.0.clone(),
-            _ => notification.incidents.first().map_or_else(String::new, |i| i.0.clone()),
+            _ => notification
+                .incidents
+                .first()
+                .map_or_else(String::new, |i| i.0.clone()),
         };
         let publish = Publish {
             topic,
@@ -93,7 +106,10 @@ impl Respond {
                 }
             }
             Err(error) => {
-                self.daemon.counts.send_failures.fetch_add(1, Ordering::Relaxed);
+                self.daemon
+                    .counts
+                    .send_failures
+                    .fetch_add(1, Ordering::Relaxed);
                 Entry::SendFailed {
                     notification: notification.id.clone(),
                     retry_at: match error.retry {
@@ -127,7 +143,9 @@ impl Task for Respond {
         let received = self.receive(now).await?;
         if self.daemon.estate.routes.is_none() {
             return Ok(Report {
-                summary: format!("received {received}; there is no alarms/routes.yaml, so nobody is told"),
+                summary: format!(
+                    "received {received}; there is no alarms/routes.yaml, so nobody is told"
+                ),
                 wake: now + IDLE,
             });
         }
@@ -144,7 +162,9 @@ impl Task for Respond {
         }
         let due: Vec<Outgoing> = {
             let engine = self.daemon.engine();
-            let ready = engine.pending().filter(|o| o.retry_at.is_none_or(|at| at <= now));
+            let ready = engine
+                .pending()
+                .filter(|o| o.retry_at.is_none_or(|at| at <= now));
             ready.cloned().collect()
         };
         let mut sent = 0;

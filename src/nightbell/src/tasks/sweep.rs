@@ -31,7 +31,12 @@ impl Task for Sweep {
                 swept.log_events, swept.traces, swept.transitions, swept.letters, swept.buckets
             ),
             // A long backlog is worked off a piece at a time, with the writer free in between.
-            wake: now + if swept.more { Duration::from_secs(1) } else { PERIOD },
+            wake: now
+                + if swept.more {
+                    Duration::from_secs(1)
+                } else {
+                    PERIOD
+                },
         })
     }
 }

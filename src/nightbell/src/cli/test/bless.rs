@@ -11,7 +11,11 @@ pub fn replace(text: &str, place: &Place, list: &str) -> Option<String> {
         .map(str::len)
         .sum();
     let line = &text[line_start..];
-    let offset: usize = line.chars().take((place.column as usize).checked_sub(1)?).map(char::len_utf8).sum();
+    let offset: usize = line
+        .chars()
+        .take((place.column as usize).checked_sub(1)?)
+        .map(char::len_utf8)
+        .sum();
     let start = line_start + offset;
     let end = start + sequence(text.get(start..)?)?;
     Some(format!("{}{list}{}", &text[..start], &text[end..]))
@@ -46,8 +50,14 @@ mod tests {
             column,
         };
         let text = "x:\n  a: [{ at: 1m, to: OK }, []]\n  b: []\n";
-        assert_eq!(replace(text, &at(2, 6), "[]").unwrap(), "x:\n  a: []\n  b: []\n");
-        assert_eq!(replace(text, &at(3, 6), "[1]").unwrap(), "x:\n  a: [{ at: 1m, to: OK }, []]\n  b: [1]\n");
+        assert_eq!(
+            replace(text, &at(2, 6), "[]").unwrap(),
+            "x:\n  a: []\n  b: []\n"
+        );
+        assert_eq!(
+            replace(text, &at(3, 6), "[1]").unwrap(),
+            "x:\n  a: [{ at: 1m, to: OK }, []]\n  b: [1]\n"
+        );
         assert_eq!(replace(text, &at(1, 1), "[]"), None);
         assert_eq!(replace("a: [\"]\"]", &at(1, 4), "[]"), None);
         assert_eq!(replace(text, &at(9, 1), "[]"), None);

@@ -23,7 +23,10 @@ impl<'e> Response<'e> {
     pub fn for_case(estate: &'e Estate, case: &Case) -> Option<Response<'e>> {
         case.routes.as_ref()?;
         let beyond = |e: &EventKind| {
-            matches!(e, EventKind::Silence { .. } | EventKind::Unsilence(_) | EventKind::Unack(_))
+            matches!(
+                e,
+                EventKind::Silence { .. } | EventKind::Unsilence(_) | EventKind::Unack(_)
+            )
         };
         if case.events.iter().any(|e| beyond(&e.what)) {
             return None;
@@ -53,7 +56,12 @@ impl<'e> Response<'e> {
             console_url: self.estate.project.console_url.clone(),
         };
         let engine = self.simulation.engine();
-        let incidents: Vec<_> = notification.incidents.iter().filter_map(|id| engine.incident(id)).cloned().collect();
+        let incidents: Vec<_> = notification
+            .incidents
+            .iter()
+            .filter_map(|id| engine.incident(id))
+            .cloned()
+            .collect();
         let notification = notification.clone();
         match (notification.kind, incidents.first().cloned()) {
             (NotificationKind::Digest, _) | (_, None) => Digest {
@@ -70,7 +78,9 @@ impl<'e> Response<'e> {
             }
             .mail(&context),
             (_, Some(incident)) => Alert {
-                alarm: crate::evidence::leading(&incident).unwrap_or_default().to_string(),
+                alarm: crate::evidence::leading(&incident)
+                    .unwrap_or_default()
+                    .to_string(),
                 notification,
                 incident,
                 measure: None,

@@ -58,7 +58,9 @@ impl AlarmBody {
             since: status.map(|s| s.since),
             reason: match (&spec.kind, status) {
                 (_, Some(status)) => status.reason.clone(),
-                (AlarmKind::Composite { .. }, None) => "composite alarms are not evaluated in this version".into(),
+                (AlarmKind::Composite { .. }, None) => {
+                    "composite alarms are not evaluated in this version".into()
+                }
                 (AlarmKind::Metric(_), None) => String::new(),
             },
             severity: spec.severity,
@@ -81,13 +83,19 @@ impl AlarmBody {
 pub async fn list(State(daemon): State<Arc<Daemon>>) -> Result<Json<Vec<AlarmBody>>, Problem> {
     let states = daemon.ports.alarms.states().await?;
     let all = daemon.estate.alarms.iter();
-    Ok(Json(all.map(|a| AlarmBody::new(a, states.get(&a.name))).collect()))
+    Ok(Json(
+        all.map(|a| AlarmBody::new(a, states.get(&a.name)))
+            .collect(),
+    ))
 }
 
 /// One alarm
 #[utoipa::path(get, path = "/alarms/{name}", tag = "alarms", params(("name" = String, Path, description = "Its name")),
     responses((status = 200, body = AlarmBody), (status = 404, body = Problem)))]
-pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Result<Json<AlarmBody>, Problem> {
+pub async fn one(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+) -> Result<Json<AlarmBody>, Problem> {
     let spec = known(&daemon, &name)?;
     let states = daemon.ports.alarms.states().await?;
     Ok(Json(AlarmBody::new(spec, states.get(&name))))
@@ -127,7 +135,10 @@ pub async fn history(
     let Query(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
     known(&daemon, &name)?;
     let now = daemon.now();
-    let span = Span::new(now - Duration::from_secs(30 * 86_400), now + Duration::from_secs(1));
+    let span = Span::new(
+        now - Duration::from_secs(30 * 86_400),
+        now + Duration::from_secs(1),
+    );
     let limit = parameters.limit.unwrap_or(100).clamp(1, 1_000);
     let found = daemon.ports.alarms.history(&name, span, limit).await?;
     Ok(Json(found.into_iter().map(TransitionBody::from).collect()))
@@ -150,6 +161,10 @@ fn known<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a AlarmSpec, Problem> {
     daemon.spec(name).ok_or_else(|| {
         let names = daemon.estate.alarms.iter().map(|a| a.name.as_str());
         let near = model::problem::nearest(name, names).map(|n| format!("; did you mean `{n}`?"));
-        Problem::not_found(format!("there is no alarm `{}`{}", name.escape_debug(), near.unwrap_or_default()))
+        Problem::not_found(format!(
+            "there is no alarm `{}`{}",
+            name.escape_debug(),
+            near.unwrap_or_default()
+        ))
     })
 }

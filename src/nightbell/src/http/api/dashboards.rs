@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use model::{Dashboard, Span};
@@ -29,7 +29,14 @@ pub struct DashboardBody {
 /// List dashboards
 #[utoipa::path(get, path = "/dashboards", tag = "metrics", responses((status = 200, body = Vec<String>)))]
 pub async fn list(State(daemon): State<Arc<Daemon>>) -> Json<Vec<String>> {
-    Json(daemon.estate.dashboards.iter().map(|d| d.name.clone()).collect())
+    Json(
+        daemon
+            .estate
+            .dashboards
+            .iter()
+            .map(|d| d.name.clone())
+            .collect(),
+    )
 }
 
 /// When a picture is of.
@@ -61,9 +68,14 @@ pub async fn one(
         };
         return Ok(Json(body).into_response());
     }
-    let dashboard = name.strip_suffix(".svg").and_then(|stem| daemon.estate.dashboard(stem));
+    let dashboard = name
+        .strip_suffix(".svg")
+        .and_then(|stem| daemon.estate.dashboard(stem));
     let Some(dashboard) = dashboard else {
-        return Err(Problem::not_found(format!("there is no dashboard `{}`", name.escape_debug())));
+        return Err(Problem::not_found(format!(
+            "there is no dashboard `{}`",
+            name.escape_debug()
+        )));
     };
     let default = Duration::from_secs(3 * 3600);
     let span = span::span(p.start.as_deref(), p.end.as_deref(), default, daemon.now())?;
@@ -80,6 +92,12 @@ pub async fn filled(daemon: &Daemon, dashboard: &Dashboard, span: Span) -> (Boar
     let (board, _) = Board::parse(&dashboard.body);
     daemon.local.pump.flush().await;
     let mut data = Data::new(span);
-    crate::picture::fill(&board, &mut data, &*daemon.ports.metrics, &*daemon.ports.alarms).await;
+    crate::picture::fill(
+        &board,
+        &mut data,
+        &*daemon.ports.metrics,
+        &*daemon.ports.alarms,
+    )
+    .await;
     (board, data)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use local::fault::Fault;
 use model::Time;
 use model::time::{format_duration, parse_duration};
@@ -59,9 +59,12 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Json<BTreeMap<String, Fa
 /// Break a service
 #[utoipa::path(post, path = "/faults", tag = "daemon", request_body = FaultRequest,
     responses((status = 200, body = FaultBody), (status = 400, body = Problem), (status = 403, body = Problem)))]
-pub async fn set(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Result<Json<FaultBody>, Problem> {
-    let request: FaultRequest =
-        serde_json::from_slice(&body).map_err(|e| Problem::bad_request(format!("the body is not a fault: {e}")))?;
+pub async fn set(
+    State(daemon): State<Arc<Daemon>>,
+    body: Bytes,
+) -> Result<Json<FaultBody>, Problem> {
+    let request: FaultRequest = serde_json::from_slice(&body)
+        .map_err(|e| Problem::bad_request(format!("the body is not a fault: {e}")))?;
     begin(&daemon, &request).map(|fault| Json(fault.into()))
 }
 
@@ -97,7 +100,10 @@ pub fn begin(daemon: &Daemon, request: &FaultRequest) -> Result<Fault, Problem> 
         )));
     }
     if !(0.0..=1.0).contains(&request.error_rate) {
-        return Err(Problem::bad_request(format!("`error_rate` is {}; expected 0 to 1", request.error_rate)));
+        return Err(Problem::bad_request(format!(
+            "`error_rate` is {}; expected 0 to 1",
+            request.error_rate
+        )));
     }
     let read = |name: &str, text: &str, most: u64| {
         parse_duration(text)
@@ -116,7 +122,9 @@ pub fn begin(daemon: &Daemon, request: &FaultRequest) -> Result<Fault, Problem> 
     };
     let length = read("for", &request.length, 86_400)?;
     if request.error_rate == 0.0 && latency.is_zero() {
-        return Err(Problem::bad_request("a fault needs an `error_rate` above 0 or a `latency`"));
+        return Err(Problem::bad_request(
+            "a fault needs an `error_rate` above 0 or a `latency`",
+        ));
     }
     let fault = Fault {
         error_rate: request.error_rate,
@@ -129,7 +137,10 @@ pub fn begin(daemon: &Daemon, request: &FaultRequest) -> Result<Fault, Problem> 
 }
 
 fn bodies(active: BTreeMap<String, Fault>) -> BTreeMap<String, FaultBody> {
-    active.into_iter().map(|(service, fault)| (service, fault.into())).collect()
+    active
+        .into_iter()
+        .map(|(service, fault)| (service, fault.into()))
+        .collect()
 }
 
 impl From<Fault> for FaultBody {

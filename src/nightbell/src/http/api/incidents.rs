@@ -86,15 +86,21 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Json<Vec<IncidentBody>> 
 /// One incident with its timeline
 #[utoipa::path(get, path = "/incidents/{id}", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
     responses((status = 200, body = IncidentDetail), (status = 404, body = Problem)))]
-pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, Problem> {
+pub async fn one(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentDetail>, Problem> {
     let engine = daemon.engine();
     let id = IncidentId(id);
-    let incident = engine
-        .incident(&id)
-        .ok_or_else(|| Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug())))?;
+    let incident = engine.incident(&id).ok_or_else(|| {
+        Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
+    })?;
     Ok(Json(IncidentDetail {
         incident: incident.into(),
-        timeline: engine.timeline(&id).map(|(_, entry)| entry.clone()).collect(),
+        timeline: engine
+            .timeline(&id)
+            .map(|(_, entry)| entry.clone())
+            .collect(),
     }))
 }
 

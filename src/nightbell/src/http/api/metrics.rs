@@ -139,25 +139,41 @@ pub struct Message {
 /// `GetMetricData` for plain statistics. Timestamps are RFC 3339.
 #[utoipa::path(post, path = "/metrics/query", tag = "metrics", request_body = MetricDataRequest,
     responses((status = 200, body = MetricDataResponse), (status = 400, body = Problem)))]
-pub async fn query_post(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Result<Json<MetricDataResponse>, Problem> {
-    let request: MetricDataRequest =
-        serde_json::from_slice(&body).map_err(|e| Problem::bad_request(format!("the body is not a GetMetricData request: {e}")))?;
+pub async fn query_post(
+    State(daemon): State<Arc<Daemon>>,
+    body: Bytes,
+) -> Result<Json<MetricDataResponse>, Problem> {
+    let request: MetricDataRequest = serde_json::from_slice(&body).map_err(|e| {
+        Problem::bad_request(format!("the body is not a GetMetricData request: {e}"))
+    })?;
     let now = daemon.now();
     let start = body_time("StartTime", &request.start_time)?;
     let end = body_time("EndTime", &request.end_time)?;
     if start >= end {
-        return Err(Problem::bad_request(format!("`StartTime` ({start}) must be before `EndTime` ({end})")));
+        return Err(Problem::bad_request(format!(
+            "`StartTime` ({start}) must be before `EndTime` ({end})"
+        )));
     }
     let mut queries = Vec::with_capacity(request.metric_data_queries.len());
     let mut ids = BTreeSet::new();
     for query in request.metric_data_queries {
         let asked = read_query(query)?;
         if !ids.insert(asked.id.clone()) {
-            return Err(Problem::bad_request(format!("the id `{}` is used twice", asked.id)));
+            return Err(Problem::bad_request(format!(
+                "the id `{}` is used twice",
+                asked.id
+            )));
         }
         queries.push(asked);
     }
-    answer(&daemon, queries, Span::new(start, end), request.scan_by, now).await
+    answer(
+        &daemon,
+        queries,
+        Span::new(start, end),
+        request.scan_by,
+        now,
+    )
+    .await
 }
 
 /// The parameters of the one-line form.
@@ -184,7 +200,8 @@ pub async fn query_get(
 ) -> Result<Json<MetricDataResponse>, Problem> {
     let Query(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
     let now = daemon.now();
-    let stat = model::query::parse(&parameters.q).map_err(|e| Problem::bad_request(format!("`q`: {e}")))?;
+    let stat = model::query::parse(&parameters.q)
+        .map_err(|e| Problem::bad_request(format!("`q`: {e}")))?;
     let span = span::span(
         parameters.start.as_deref(),
         parameters.end.as_deref(),
@@ -255,9 +272,17 @@ pub async fn list(
         .into_iter()
         .filter(|m| wanted.is_empty() || m.to_string().to_lowercase().contains(&wanted))
         .collect();
-    let page: Vec<MetricBody> = all.iter().skip(from).take(limit).map(MetricBody::from).collect();
+    let page: Vec<MetricBody> = all
+        .iter()
+        .skip(from)
+        .take(limit)
+        .map(MetricBody::from)
+        .collect();
     let next = (from + page.len() < all.len()).then(|| format!("m{}", from + page.len()));
-    Ok(Json(MetricPage { metrics: page, next }))
+    Ok(Json(MetricPage {
+        metrics: page,
+        next,
+    }))
 }
 
 struct Asked {
@@ -270,12 +295,17 @@ struct Asked {
 fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
     let id = query.id;
     let bad = |what: String| Problem::bad_request(format!("query `{}`: {what}", id.escape_debug()));
-    let legal = id.starts_with(|c: char| c.is_ascii_lowercase()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let legal = id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal || id.len() > 255 {
-        return Err(bad("an id is a lower-case letter, then letters, digits and `_`".into()));
+        return Err(bad(
+            "an id is a lower-case letter, then letters, digits and `_`".into(),
+        ));
     }
     if query.expression.is_some() {
-        return Err(bad("metric math is not in this version; ask for the metrics one by one".into()));
+        return Err(bad(
+            "metric math is not in this version; ask for the metrics one by one".into(),
+        ));
     }
     let body = query
         .metric_stat
@@ -288,7 +318,10 @@ fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
     }
     let unit = match body.unit {
         None => None,
-        Some(text) => Some(text.parse::<Unit>().map_err(|e| bad(format!("`Unit`: {e}")))?),
+        Some(text) => Some(
+            text.parse::<Unit>()
+                .map_err(|e| bad(format!("`Unit`: {e}")))?,
+        ),
     };
     Ok(Asked {
         label: query.label,
@@ -297,7 +330,12 @@ fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
             metric: MetricId {
                 namespace: body.metric.namespace,
                 name: body.metric.metric_name,
-                dimensions: Dimensions::new(body.metric.dimensions.into_iter().map(|d| (d.name, d.value))),
+                dimensions: Dimensions::new(
+                    body.metric
+                        .dimensions
+                        .into_iter()
+                        .map(|d| (d.name, d.value)),
+                ),
             },
             stat: body.stat.parse().map_err(|e| bad(format!("`Stat`: {e}")))?,
             period: body.period as u32,
@@ -317,7 +355,11 @@ fn body_time(name: &str, value: &Value) -> Result<Time, Problem> {
             .map(|s| Time::from_millis((s * 1000.0) as i64)),
         _ => None,
     };
-    read.ok_or_else(|| Problem::bad_request(format!("`{name}` is {value}; expected an RFC 3339 time or Unix seconds")))
+    read.ok_or_else(|| {
+        Problem::bad_request(format!(
+            "`{name}` is {value}; expected an RFC 3339 time or Unix seconds"
+        ))
+    })
 }
 
 async fn answer(
@@ -328,7 +370,10 @@ async fn answer(
     now: Time,
 ) -> Result<Json<MetricDataResponse>, Problem> {
     if queries.len() > MAX_QUERIES {
-        return Err(Problem::bad_request(format!("{} queries; at most {MAX_QUERIES}", queries.len())));
+        return Err(Problem::bad_request(format!(
+            "{} queries; at most {MAX_QUERIES}",
+            queries.len()
+        )));
     }
     let points: u64 = queries
         .iter()
@@ -345,7 +390,8 @@ async fn answer(
         .map(|q| SeriesQuery {
             stat: q.stat.clone(),
             span: Span::new(
-                span.start.floor_to(Duration::from_secs(u64::from(q.stat.period.min(60)))),
+                span.start
+                    .floor_to(Duration::from_secs(u64::from(q.stat.period.min(60)))),
                 span.end.min(now + Duration::from_secs(86_400)),
             ),
         })
@@ -369,7 +415,8 @@ async fn answer(
 /// CloudWatch's default labels: the metric's name, with the statistic where statistics differ
 /// among the queries, with the period where periods differ.
 fn labels(queries: &[Asked]) -> Vec<String> {
-    let differ = |key: &dyn Fn(&Asked) -> String| queries.iter().map(key).collect::<BTreeSet<_>>().len() > 1;
+    let differ =
+        |key: &dyn Fn(&Asked) -> String| queries.iter().map(key).collect::<BTreeSet<_>>().len() > 1;
     let stats = differ(&|q| q.stat.stat.to_string());
     let periods = differ(&|q| q.stat.period.to_string());
     queries

@@ -21,8 +21,14 @@ pub fn time(text: &str, now: Time) -> Option<Time> {
 }
 
 /// Reads a span; the default end is now, the default start that much before the end.
-pub fn span(start: Option<&str>, end: Option<&str>, default: Duration, now: Time) -> Result<Span, Problem> {
-    let read = |name: &str, text: Option<&str>| match text {
+pub fn span(
+    start: Option<&str>,
+    end: Option<&str>,
+    default: Duration,
+    now: Time,
+) -> Result<Span, Problem> {
+    let read = |name: &str, text: Option<&str>| {
+        match text {
         None => Ok(None),
         Some(text) => time(text, now).map(Some).ok_or_else(|| {
             Problem::bad_request(format!(
@@ -30,11 +36,14 @@ pub fn span(start: Option<&str>, end: Option<&str>, default: Duration, now: Time
                 text.escape_debug()
             ))
         }),
+    }
     };
     let end = read("end", end)?.unwrap_or(now);
     let start = read("start", start)?.unwrap_or(end - default);
     if start >= end {
-        return Err(Problem::bad_request(format!("`start` ({start}) must be before `end` ({end})")));
+        return Err(Problem::bad_request(format!(
+            "`start` ({start}) must be before `end` ({end})"
+        )));
     }
     Ok(Span::new(start, end))
 }
@@ -46,7 +55,9 @@ mod tests {
     #[test]
     fn times_are_read_in_three_forms_and_refused_with_a_way_out() {
         let now = Time::from_secs(1_000_000);
-        let check = |text: &str, expect: Option<i64>| assert_eq!(time(text, now).map(Time::secs), expect, "{text}");
+        let check = |text: &str, expect: Option<i64>| {
+            assert_eq!(time(text, now).map(Time::secs), expect, "{text}")
+        };
         check("-1h", Some(996_400));
         check("now", Some(1_000_000));
         check("999", Some(999));
@@ -56,6 +67,11 @@ mod tests {
         }
         let hour = Duration::from_secs(3600);
         assert_eq!(span(None, None, hour, now).unwrap().length(), hour);
-        assert!(span(Some("now"), Some("-1h"), hour, now).unwrap_err().detail.contains("must be before"));
+        assert!(
+            span(Some("now"), Some("-1h"), hour, now)
+                .unwrap_err()
+                .detail
+                .contains("must be before")
+        );
     }
 }

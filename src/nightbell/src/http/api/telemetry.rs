@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use model::Time;
 use ports::{LogQuery, TraceFilter};
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,10 @@ pub async fn traces(
 /// X-Ray segment documents in order of start.
 #[utoipa::path(get, path = "/traces/{id}", tag = "telemetry", params(("id" = String, Path, description = "1-8hex-24hex")),
     responses((status = 200, body = Vec<serde_json::Value>), (status = 404, body = Problem)))]
-pub async fn trace(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Result<Json<Vec<serde_json::Value>>, Problem> {
+pub async fn trace(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<serde_json::Value>>, Problem> {
     daemon.local.pump.flush().await;
     let documents = daemon.ports.traces.get(&id).await?;
     if documents.is_empty() {
@@ -150,7 +153,12 @@ pub async fn logs(
     daemon.local.pump.flush().await;
     let query = LogQuery {
         group: p.group,
-        span: span::span(p.start.as_deref(), p.end.as_deref(), HOUR, daemon.now() + Duration::from_millis(1))?,
+        span: span::span(
+            p.start.as_deref(),
+            p.end.as_deref(),
+            HOUR,
+            daemon.now() + Duration::from_millis(1),
+        )?,
         terms: p
             .filter
             .unwrap_or_default()
@@ -180,6 +188,12 @@ pub async fn tasks(State(daemon): State<Arc<Daemon>>) -> Json<BTreeMap<&'static 
 
 /// The present status of each task.
 pub fn statuses(daemon: &Daemon) -> BTreeMap<&'static str, Status> {
-    let statuses = daemon.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    statuses.iter().map(|(name, s)| (*name, s.borrow().clone())).collect()
+    let statuses = daemon
+        .statuses
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    statuses
+        .iter()
+        .map(|(name, s)| (*name, s.borrow().clone()))
+        .collect()
 }

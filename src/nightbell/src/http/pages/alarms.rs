@@ -10,7 +10,7 @@ use ports::AlarmStatus;
 use render::chart::Sparkline;
 
 use super::{HOUR, Last, alarm_chart, missing, range, show};
-use crate::console::view::{Size, AlarmPage, AlarmRow, Link, Signal, Svg, TransitionRow};
+use crate::console::view::{AlarmPage, AlarmRow, Link, Signal, Size, Svg, TransitionRow};
 use crate::console::{pages, words};
 use crate::daemon::Daemon;
 
@@ -41,7 +41,11 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 }
 
 /// `/alarms/{name}`
-pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>, Query(last): Query<Last>) -> Response {
+pub async fn one(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+    Query(last): Query<Last>,
+) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
         let spec = daemon
@@ -51,7 +55,10 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>, Qu
         let status = states.get(&name);
         let (state, since) = known(status, frame.now);
         let length = last.or(HOUR * 3);
-        let month = Span::new(frame.now - HOUR * 24 * 30, frame.now + Duration::from_secs(1));
+        let month = Span::new(
+            frame.now - HOUR * 24 * 30,
+            frame.now + Duration::from_secs(1),
+        );
         let history = daemon.ports.alarms.history(&name, month, HISTORY).await?;
         let incident = daemon
             .engine()
@@ -69,7 +76,10 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>, Qu
             description: spec.description.clone(),
             service: spec.service.clone(),
             severity: spec.severity,
-            chart_title: spec.metric().map(|m| words::watched(&m.watch)).unwrap_or_default(),
+            chart_title: spec
+                .metric()
+                .map(|m| words::watched(&m.watch))
+                .unwrap_or_default(),
             chart: alarm_chart(&daemon, spec, length, Size::ALARM, frame).await,
             facts: words::configuration(spec),
             told: told(&daemon, spec),
@@ -87,23 +97,14 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>, Qu
                     reason: r.transition.reason,
                 })
                 .collect(),
-            range: range(format!("/alarms/{}", encode(&spec.name)), length),
+            range: range(
+                format!("/alarms/{}", crate::http::segment(&spec.name)),
+                length,
+            ),
         };
         Ok(pages::alarm(frame, &page))
     })
     .await
-}
-
-/// A name as one segment of a path.
-pub fn encode(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 fn known(status: Option<&AlarmStatus>, now: Time) -> (AlarmState, Time) {
@@ -130,10 +131,19 @@ pub async fn spark(daemon: &Daemon, spec: &AlarmSpec, now: Time) -> Option<Spark
         return None;
     };
     let period = Duration::from_secs(alarm.period().into());
-    let span = Span::last(HOUR.max(period * 8), now.floor_to(period.min(Duration::from_secs(60))));
+    let span = Span::last(
+        HOUR.max(period * 8),
+        now.floor_to(period.min(Duration::from_secs(60))),
+    );
     let series = daemon.watched(spec, span).await?.ok()?;
     let points = series.points.iter().map(|p| (p.at, p.value));
-    let mut picture = Sparkline::new(words::condition(spec), span, period, crate::units::of(stat), points);
+    let mut picture = Sparkline::new(
+        words::condition(spec),
+        span,
+        period,
+        crate::units::of(stat),
+        points,
+    );
     if let model::Threshold::Number { value, .. } = &alarm.threshold {
         picture.limit = Some(*value);
     }
@@ -151,7 +161,10 @@ fn told(daemon: &Daemon, spec: &AlarmSpec) -> Vec<String> {
             let when = match &m.route.active {
                 Some(window) => format!(", in {window} only"),
                 None if m.route.group_wait.is_zero() => ", at once".into(),
-                None => format!(", after {}", model::time::spell_duration(m.route.group_wait)),
+                None => format!(
+                    ", after {}",
+                    model::time::spell_duration(m.route.group_wait)
+                ),
             };
             format!("{}{when} (route {})", m.route.receiver, m.path)
         })

@@ -32,12 +32,22 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 }
 
 /// `/dashboards/{name}`, and `/dashboards/{name}.css`: the places of its widgets.
-pub async fn one(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>, Query(last): Query<Last>) -> Response {
+pub async fn one(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+    Query(last): Query<Last>,
+) -> Response {
     if daemon.estate.dashboard(&name).is_none()
-        && let Some(styled) = name.strip_suffix(".css").and_then(|stem| daemon.estate.dashboard(stem))
+        && let Some(styled) = name
+            .strip_suffix(".css")
+            .and_then(|stem| daemon.estate.dashboard(stem))
     {
         let (board, _) = render::Board::parse(&styled.body);
-        return ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], board.css()).into_response();
+        return (
+            [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
+            board.css(),
+        )
+            .into_response();
     }
     show(&daemon, async |frame| {
         let dashboard = daemon

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, State};
-use axum::extract::rejection::FormRejection;
-use axum::response::{IntoResponse, Redirect, Response};
 use axum::Extension;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -17,7 +17,10 @@ use crate::http::api::faults::{FaultRequest, begin as start};
 use crate::services::Gateway;
 
 /// `/faults`
-pub async fn page(State(daemon): State<Arc<Daemon>>, Extension(gateway): Extension<Gateway>) -> Response {
+pub async fn page(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(gateway): Extension<Gateway>,
+) -> Response {
     shown(&daemon, &gateway, FaultForm::default(), None).await
 }
 
@@ -67,7 +70,15 @@ pub async fn begin(
     };
     match start(&daemon, &request) {
         Ok(_) => Redirect::to("/faults").into_response(),
-        Err(problem) => shown(&daemon, &gateway, form, Some(Notice::Refused(problem.detail))).await,
+        Err(problem) => {
+            shown(
+                &daemon,
+                &gateway,
+                form,
+                Some(Notice::Refused(problem.detail)),
+            )
+            .await
+        }
     }
 }
 
@@ -97,7 +108,12 @@ fn stale() -> Notice {
     Notice::Refused("This page was older than the daemon; nothing was done. Try again.".into())
 }
 
-async fn shown(daemon: &Daemon, gateway: &Gateway, form: FaultForm, notice: Option<Notice>) -> Response {
+async fn shown(
+    daemon: &Daemon,
+    gateway: &Gateway,
+    form: FaultForm,
+    notice: Option<Notice>,
+) -> Response {
     let status = match notice {
         Some(Notice::Refused(_)) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use model::{
-    AlarmSpec, Entry, Incident, IncidentId, NotificationId, RunbookRef, Span, Threshold,
-};
+use model::{AlarmSpec, Entry, Incident, IncidentId, NotificationId, RunbookRef, Span, Threshold};
 use render::mail::Measure;
 
 use super::{HOUR, alarm_chart, missing, show};
 use crate::console::view::{
-    Size,     Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentPage, IncidentRow, Link,
-    LogLine, NotificationRow, Picture, TraceView,
+    Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentPage, IncidentRow, Link,
+    LogLine, NotificationRow, Picture, Size, TraceView,
 };
 use crate::console::{pages, words};
 use crate::daemon::Daemon;
@@ -46,7 +44,8 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
         let found = daemon.engine().incident(&IncidentId(id.clone())).cloned();
-        let incident = found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
+        let incident =
+            found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
         let until = incident.resolved.unwrap_or(frame.now);
         let span = Span::new(incident.opened - HOUR / 12, until + Duration::from_secs(60));
         let lead = evidence::leading(&incident).unwrap_or_default();
@@ -54,8 +53,17 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
         let length = frame.now.since(incident.opened) + HOUR;
         let (chart_title, chart, measure) = match spec {
             Some(spec) => (
-                spec.metric().map(|m| words::watched(&m.watch)).unwrap_or_default(),
-                alarm_chart(&daemon, spec, length.min(HOUR * 24 * 7), Size::INCIDENT, frame).await,
+                spec.metric()
+                    .map(|m| words::watched(&m.watch))
+                    .unwrap_or_default(),
+                alarm_chart(
+                    &daemon,
+                    spec,
+                    length.min(HOUR * 24 * 7),
+                    Size::INCIDENT,
+                    frame,
+                )
+                .await,
                 evidence::measure(&daemon, spec, HOUR, frame.now)
                     .await
                     .map(|m| measure_words(spec, &m))
@@ -130,7 +138,11 @@ pub fn runbook_link(daemon: &Daemon, reference: &RunbookRef) -> Option<Link> {
     let runbook = daemon.estate.runbook(&reference.stem)?;
     let anchor = reference.heading.as_ref().map(|h| format!("#{h}"));
     Some(Link {
-        href: format!("/runbooks/{}{}", super::alarms::encode(&runbook.stem), anchor.unwrap_or_default()),
+        href: format!(
+            "/runbooks/{}{}",
+            crate::http::segment(&runbook.stem),
+            anchor.unwrap_or_default()
+        ),
         text: runbook.title.clone(),
     })
 }
@@ -138,23 +150,38 @@ pub fn runbook_link(daemon: &Daemon, reference: &RunbookRef) -> Option<Link> {
 /// The newest value against the limit, as a sentence.
 pub fn measure_words(spec: &AlarmSpec, measured: &Measure) -> String {
     let now = measured.values.iter().rev().find_map(|v| *v);
-    let value = now.map_or_else(|| "no data".into(), |v| render::number::number(v, measured.unit));
+    let value = now.map_or_else(
+        || "no data".into(),
+        |v| render::number::number(v, measured.unit),
+    );
     let limit = match &measured.alarm.threshold {
         Threshold::Number { comparison, value } => {
-            format!("{} {}", comparison.words(), render::number::number(*value, measured.unit))
+            format!(
+                "{} {}",
+                comparison.words(),
+                render::number::number(*value, measured.unit)
+            )
         }
         Threshold::Band { comparison, id } => format!("{} {id}", comparison.words()),
     };
-    let watched = spec.metric().map(|m| words::watched(&m.watch)).unwrap_or_default();
-    format!("{watched}: {value}, limit: {limit} {}", words::window(&measured.alarm))
+    let watched = spec
+        .metric()
+        .map(|m| words::watched(&m.watch))
+        .unwrap_or_default();
+    format!(
+        "{watched}: {value}, limit: {limit} {}",
+        words::window(&measured.alarm)
+    )
 }
 
 async fn logs(daemon: &Daemon, service: &str, span: Span) -> Evidence<Vec<LogLine>> {
     match evidence::error_lines(daemon, service, span).await {
         Err(error) => Evidence::Failed(error.to_string()),
-        Ok(lines) if lines.is_empty() => {
-            Evidence::Nothing(format!("No error lines of {service} between {} and {} UTC.", span.start.clock(), span.end.clock()))
-        }
+        Ok(lines) if lines.is_empty() => Evidence::Nothing(format!(
+            "No error lines of {service} between {} and {} UTC.",
+            span.start.clock(),
+            span.end.clock()
+        )),
         Ok(lines) => Evidence::Found(
             lines
                 .into_iter()
@@ -176,7 +203,11 @@ async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
         Ok(found) => found.into_iter().next(),
     };
     let Some(slowest) = slowest else {
-        return Evidence::Nothing(format!("No failed trace between {} and {} UTC.", span.start.clock(), span.end.clock()));
+        return Evidence::Nothing(format!(
+            "No failed trace between {} and {} UTC.",
+            span.start.clock(),
+            span.end.clock()
+        ));
     };
     match daemon.ports.traces.get(&slowest.id).await {
         Ok(documents) => Evidence::Found(super::telemetry::drawn(&slowest.id, &documents)),
@@ -188,7 +219,11 @@ async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
 pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
     let mut rows: Vec<NotificationRow> = Vec::new();
     let mut index: BTreeMap<NotificationId, usize> = BTreeMap::new();
-    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e.clone()).collect();
+    let entries: Vec<Entry> = daemon
+        .engine()
+        .timeline(id)
+        .map(|(_, e)| e.clone())
+        .collect();
     for entry in entries {
         match entry {
             Entry::Notify { notification } => {
@@ -203,11 +238,15 @@ pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
                     mail: None,
                 });
             }
-            Entry::Sent { notification, message, at } => {
+            Entry::Sent {
+                notification,
+                message,
+                at,
+            } => {
                 if let Some(row) = index.get(&notification).and_then(|i| rows.get_mut(*i)) {
                     row.delivery = Delivery::Sent(at);
                     row.mail = Some(Link {
-                        href: format!("/mailbox/{}", super::alarms::encode(&message)),
+                        href: format!("/mailbox/{}", crate::http::segment(&message)),
                         text: "the mail".into(),
                     });
                 }
@@ -231,7 +270,11 @@ pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
 
 /// Everything about an incident, newest first.
 pub fn timeline(daemon: &Daemon, id: &IncidentId) -> Vec<Event> {
-    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e.clone()).collect();
+    let entries: Vec<Entry> = daemon
+        .engine()
+        .timeline(id)
+        .map(|(_, e)| e.clone())
+        .collect();
     let mut events: Vec<Event> = entries.into_iter().filter_map(event).collect();
     events.reverse();
     events
@@ -242,28 +285,58 @@ fn event(entry: Entry) -> Option<Event> {
     let (kind, text, detail) = match entry {
         Entry::Received { transition, .. } => (
             EventKind::Alarm(transition.to),
-            format!("{} went from {} to {}", transition.alarm, transition.from, transition.to),
+            format!(
+                "{} went from {} to {}",
+                transition.alarm, transition.from, transition.to
+            ),
             Some(transition.reason),
         ),
-        Entry::Opened { service, severity, .. } => {
-            (EventKind::Opened, format!("incident opened for {service}, {severity}"), None)
-        }
+        Entry::Opened {
+            service, severity, ..
+        } => (
+            EventKind::Opened,
+            format!("incident opened for {service}, {severity}"),
+            None,
+        ),
         Entry::Joined { alarms, .. } => {
             let names: Vec<String> = alarms.into_iter().collect();
-            (EventKind::Opened, format!("{} joined", names.join(", ")), None)
+            (
+                EventKind::Opened,
+                format!("{} joined", names.join(", ")),
+                None,
+            )
         }
-        Entry::Reopened { .. } => (EventKind::Opened, "opened again: it fires once more".into(), None),
+        Entry::Reopened { .. } => (
+            EventKind::Opened,
+            "opened again: it fires once more".into(),
+            None,
+        ),
         Entry::Resolved { by, .. } => {
-            let text = by.map_or_else(|| "resolved: all its alarms are OK".into(), |by| format!("resolved by {by}"));
+            let text = by.map_or_else(
+                || "resolved: all its alarms are OK".into(),
+                |by| format!("resolved by {by}"),
+            );
             (EventKind::Resolved, text, None)
         }
-        Entry::Acknowledged { by, .. } => (EventKind::Acknowledged, format!("acknowledged by {by}"), None),
+        Entry::Acknowledged { by, .. } => (
+            EventKind::Acknowledged,
+            format!("acknowledged by {by}"),
+            None,
+        ),
         Entry::Notify { notification } => (
             EventKind::Mail,
             format!("{} is told", notification.receiver),
-            Some(format!("Because {}. Next: {}", notification.because, notification.next)),
+            Some(format!(
+                "Because {}. Next: {}",
+                notification.because, notification.next
+            )),
         ),
-        Entry::Held { receiver, because, until, .. } => (
+        Entry::Held {
+            receiver,
+            because,
+            until,
+            ..
+        } => (
             EventKind::Held,
             format!("{receiver} is not told"),
             Some(match until {
@@ -271,7 +344,11 @@ fn event(entry: Entry) -> Option<Event> {
                 None => because,
             }),
         ),
-        Entry::SendFailed { error, .. } => (EventKind::Failed, "a mail was not accepted".into(), Some(error)),
+        Entry::SendFailed { error, .. } => (
+            EventKind::Failed,
+            "a mail was not accepted".into(),
+            Some(error),
+        ),
         Entry::Sent { .. } => return None,
     };
     Some(Event {

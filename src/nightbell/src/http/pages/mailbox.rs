@@ -62,7 +62,12 @@ fn row(letter: &Letter) -> MailRow {
     MailRow {
         id: letter.id.clone(),
         at: letter.at,
-        to: letter.topic.rsplit(':').next().unwrap_or(&letter.topic).to_string(),
+        to: letter
+            .topic
+            .rsplit(':')
+            .next()
+            .unwrap_or(&letter.topic)
+            .to_string(),
         subject: letter.subject.clone(),
         preview: first.unwrap_or_default().chars().take(160).collect(),
         reply: letter.answers.is_some(),

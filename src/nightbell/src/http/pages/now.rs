@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use axum::Extension;
-use model::{Dimensions, Incident, MetricId, MetricStat, Span, Stat, State as AlarmState, Time, Unit};
+use model::{
+    Dimensions, Incident, MetricId, MetricStat, Span, Stat, State as AlarmState, Time, Unit,
+};
 use ports::SeriesQuery;
 use render::chart::Sparkline;
 
 use super::{HOUR, Refusal, show};
 use crate::console::pages;
-use crate::console::view::{Size, Event, EventKind, IncidentCard, Link, NowPage, ServiceRow, Signal, Svg};
+use crate::console::view::{
+    Event, EventKind, IncidentCard, Link, NowPage, ServiceRow, Signal, Size, Svg,
+};
 use crate::daemon::Daemon;
 use crate::services::Gateway;
 
@@ -21,7 +25,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const EVENTS: usize = 10;
 
 /// Answers the page.
-pub async fn page(State(daemon): State<Arc<Daemon>>, Extension(gateway): Extension<Gateway>) -> Response {
+pub async fn page(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(gateway): Extension<Gateway>,
+) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
         let incidents: Vec<Incident> = daemon.incidents();
@@ -80,13 +87,35 @@ async fn card(daemon: &Daemon, incident: &Incident, now: Time) -> IncidentCard {
 }
 
 async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, Refusal> {
-    let named = |key: &str| daemon.estate.project.variables.get(&format!("{name}.{key}")).cloned().unwrap_or_default();
-    let api = |metric: &str, stat: Stat| query("AWS/ApiGateway", metric, ("ApiName", &named("api")), stat, now);
+    let named = |key: &str| {
+        daemon
+            .estate
+            .project
+            .variables
+            .get(&format!("{name}.{key}"))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let api = |metric: &str, stat: Stat| {
+        query(
+            "AWS/ApiGateway",
+            metric,
+            ("ApiName", &named("api")),
+            stat,
+            now,
+        )
+    };
     let queries = [
         api("Count", Stat::Sum),
         api("5XXError", Stat::Sum),
         api("Latency", Stat::Percentile(99.0)),
-        query("AWS/Lambda", "ConcurrentExecutions", ("FunctionName", &named("function")), Stat::Maximum, now),
+        query(
+            "AWS/Lambda",
+            "ConcurrentExecutions",
+            ("FunctionName", &named("function")),
+            Stat::Maximum,
+            now,
+        ),
     ];
     let answers = daemon.ports.metrics.get(&queries).await?;
     let states = daemon.ports.alarms.states().await?;
@@ -103,7 +132,9 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
         // A new alarm waits for data; that is no trouble of the service's.
         AlarmState::InsufficientData => 2,
     };
-    let worst = own.iter().min_by_key(|(_, status)| (rank(status.state), status.since));
+    let worst = own
+        .iter()
+        .min_by_key(|(_, status)| (rank(status.state), status.since));
     let breaching = |metric: &str| {
         own.iter().any(|(spec, status)| {
             status.state == AlarmState::Alarm
@@ -112,13 +143,20 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
     };
     let signal = |index: usize, title: &str, unit: Unit, zero: bool, bad: bool| {
         let span = queries[index].span;
-        let mut points: Vec<(Time, f64)> = answers[index].points.iter().map(|p| (p.at, p.value)).collect();
+        let mut points: Vec<(Time, f64)> = answers[index]
+            .points
+            .iter()
+            .map(|p| (p.at, p.value))
+            .collect();
         if zero && let Some(&(first, _)) = points.first() {
             // No request is no error: from the first one on, a gap would hide that somebody looked.
             let mut at = first;
             let mut filled = Vec::new();
             while at < span.end {
-                let value = points.iter().find(|(t, _)| *t == at).map_or(0.0, |(_, v)| *v);
+                let value = points
+                    .iter()
+                    .find(|(t, _)| *t == at)
+                    .map_or(0.0, |(_, v)| *v);
                 filled.push((at, value));
                 at = at + MINUTE;
             }
@@ -137,9 +175,20 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
     Ok(ServiceRow {
         name: name.into(),
         state,
-        since: worst.filter(|_| state != AlarmState::Ok).map(|(_, s)| s.since),
-        href: daemon.estate.dashboard(name).map(|d| format!("/dashboards/{}", d.name)),
-        traffic: signal(0, "requests a minute", Unit::Count, true, breaching("PageView")),
+        since: worst
+            .filter(|_| state != AlarmState::Ok)
+            .map(|(_, s)| s.since),
+        href: daemon
+            .estate
+            .dashboard(name)
+            .map(|d| format!("/dashboards/{}", d.name)),
+        traffic: signal(
+            0,
+            "requests a minute",
+            Unit::Count,
+            true,
+            breaching("PageView"),
+        ),
         errors: signal(
             1,
             "failed requests a minute",
@@ -147,12 +196,24 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
             true,
             breaching("5XXError") || breaching("Errors") || breaching("Fault"),
         ),
-        p99: signal(2, "99 % are faster than this", Unit::Milliseconds, false, breaching("Latency")),
+        p99: signal(
+            2,
+            "99 % are faster than this",
+            Unit::Milliseconds,
+            false,
+            breaching("Latency"),
+        ),
         saturation: signal(3, "concurrent executions", Unit::Count, true, false),
     })
 }
 
-fn query(namespace: &str, name: &str, dimension: (&str, &str), stat: Stat, now: Time) -> SeriesQuery {
+fn query(
+    namespace: &str,
+    name: &str,
+    dimension: (&str, &str),
+    stat: Stat,
+    now: Time,
+) -> SeriesQuery {
     let end = now.floor_to(MINUTE) + MINUTE;
     SeriesQuery {
         stat: MetricStat {
@@ -174,7 +235,12 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
     let mut events: Vec<Event> = Vec::new();
     let span = Span::new(now - HOUR * 24 * 30, now + Duration::from_secs(1));
     for spec in &daemon.estate.alarms {
-        for recorded in daemon.ports.alarms.history(&spec.name, span, EVENTS).await? {
+        for recorded in daemon
+            .ports
+            .alarms
+            .history(&spec.name, span, EVENTS)
+            .await?
+        {
             let t = recorded.transition;
             events.push(Event {
                 at: t.at,
@@ -182,7 +248,7 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
                 text: format!("{} went from {} to {}", t.alarm, t.from, t.to),
                 detail: None,
                 link: Some(Link {
-                    href: format!("/alarms/{}", super::alarms::encode(&t.alarm)),
+                    href: format!("/alarms/{}", crate::http::segment(&t.alarm)),
                     text: t.alarm,
                 }),
             });
@@ -195,10 +261,14 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             text: id.to_string(),
         };
         let own = super::incidents::timeline(daemon, id);
-        events.extend(own.into_iter().filter(|e| !matches!(e.kind, EventKind::Alarm(_))).map(|e| Event {
-            link: Some(link.clone()),
-            ..e
-        }));
+        events.extend(
+            own.into_iter()
+                .filter(|e| !matches!(e.kind, EventKind::Alarm(_)))
+                .map(|e| Event {
+                    link: Some(link.clone()),
+                    ..e
+                }),
+        );
     }
     events.sort_by_key(|e| std::cmp::Reverse(e.at));
     events.truncate(EVENTS);

@@ -14,7 +14,9 @@ use serde_json::Value;
 
 use super::{HOUR, missing, range, show};
 use crate::console::pages;
-use crate::console::view::{Evidence, Html, LogLine, LogsPage, Outcome, TracePage, TraceRow, TraceView, TracesPage};
+use crate::console::view::{
+    Evidence, Html, LogLine, LogsPage, Outcome, TracePage, TraceRow, TraceView, TracesPage,
+};
 use crate::daemon::Daemon;
 
 /// How many rows a list shows.
@@ -23,16 +25,25 @@ const ROWS: usize = 200;
 /// What `/traces` can be asked.
 #[derive(Debug, Deserialize)]
 pub struct TracesQuery {
-    last: Option<String>,
+    range: Option<String>,
     failed: Option<String>,
 }
 
 /// `/traces`
-pub async fn traces(State(daemon): State<Arc<Daemon>>, Query(query): Query<TracesQuery>) -> Response {
+pub async fn traces(
+    State(daemon): State<Arc<Daemon>>,
+    Query(query): Query<TracesQuery>,
+) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
-        let length = super::Last { last: query.last.clone() }.or(HOUR);
-        let failed_only = query.failed.as_deref().is_some_and(|f| f != "0" && f != "false");
+        let length = super::Last {
+            range: query.range.clone(),
+        }
+        .or(HOUR);
+        let failed_only = query
+            .failed
+            .as_deref()
+            .is_some_and(|f| f != "0" && f != "false");
         let found = daemon
             .ports
             .traces
@@ -76,24 +87,32 @@ pub async fn trace(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) ->
 /// What `/logs` can be asked.
 #[derive(Debug, Deserialize)]
 pub struct LogsQuery {
-    last: Option<String>,
+    range: Option<String>,
     group: Option<String>,
-    filter: Option<String>,
+    q: Option<String>,
 }
 
 /// `/logs`
 pub async fn logs(State(daemon): State<Arc<Daemon>>, Query(query): Query<LogsQuery>) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
-        let length = super::Last { last: query.last.clone() }.or(HOUR);
+        let length = super::Last {
+            range: query.range.clone(),
+        }
+        .or(HOUR);
         let groups = daemon.ports.logs.groups().await?;
         let group = query
             .group
             .clone()
-            .or_else(|| groups.iter().find(|g| g.starts_with("/aws/lambda/")).cloned())
+            .or_else(|| {
+                groups
+                    .iter()
+                    .find(|g| g.starts_with("/aws/lambda/"))
+                    .cloned()
+            })
             .or_else(|| groups.first().cloned())
             .unwrap_or_default();
-        let terms = query.filter.clone().unwrap_or_default();
+        let terms = query.q.clone().unwrap_or_default();
         let asked = LogQuery {
             group: group.clone(),
             span: Span::last(length, frame.now + Duration::from_millis(1)),
@@ -104,14 +123,22 @@ pub async fn logs(State(daemon): State<Arc<Daemon>>, Query(query): Query<LogsQue
             Err(error) => Evidence::Failed(error.to_string()),
             Ok(found) if found.is_empty() => Evidence::Nothing(format!(
                 "No lines{} in {} in the last {}.",
-                if terms.is_empty() { String::new() } else { format!(" with \u{201c}{terms}\u{201d}") },
-                if group.is_empty() { "any group" } else { &group },
+                if terms.is_empty() {
+                    String::new()
+                } else {
+                    format!(" with \u{201c}{terms}\u{201d}")
+                },
+                if group.is_empty() {
+                    "any group"
+                } else {
+                    &group
+                },
                 model::time::spell_duration(length)
             )),
             Ok(found) => Evidence::Found(found.iter().map(line).collect()),
         };
         let mut range = range("/logs", length);
-        range.keep = vec![("group".into(), group.clone()), ("filter".into(), terms.clone())];
+        range.keep = vec![("group".into(), group.clone()), ("q".into(), terms.clone())];
         let page = LogsPage {
             groups,
             group,
@@ -173,7 +200,16 @@ async fn logs_of(daemon: &Daemon, id: &str, span: Span) -> Evidence<Vec<LogLine>
     events.sort_by_key(|e| e.at);
     match events.is_empty() {
         true => Evidence::Nothing("No function logged under this trace.".into()),
-        false => Evidence::Found(events.iter().map(line).collect()),
+        // They all belong to this trace; the page need not say it on each.
+        false => Evidence::Found(
+            events
+                .iter()
+                .map(|e| LogLine {
+                    trace: None,
+                    ..line(e)
+                })
+                .collect(),
+        ),
     }
 }
 

@@ -1,0 +1,8 @@
+//! The whole of local mode over its public seams, on a stepped clock.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod guard;
+mod restart;
+mod story;
+mod world;

@@ -1,9 +1,13 @@
 //! The AWS adapters against moto: the contract suite of the ports with what moto cannot hold named
 //! in `gaps.toml`, and what one side writes read back by boto3, which shares no code with the SDK.
 
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod contract;
 mod moto;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws::{CloudWatch, Config, Logs, Settings, Sns, Tables, XRay};
@@ -16,6 +20,33 @@ use ports::{
     SeriesQuery, Topics, Traces,
 };
 use serde_json::{Value, json};
+
+#[test]
+fn the_scripted_answers_of_the_adapters_tests_are_what_botocore_makes() {
+    let wire = moto::root().join("src/aws/tests/wire");
+    let made = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new(moto::python())
+        .arg(wire.join("make.py"))
+        .arg(made.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let files = |folder: &std::path::Path| -> BTreeMap<String, Vec<u8>> {
+        let entries = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        entries
+            .filter(|path| path.extension().is_some_and(|e| e == "cbor"))
+            .map(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                (name, std::fs::read(&path).unwrap())
+            })
+            .collect()
+    };
+    let committed = files(&wire);
+    assert!(!committed.is_empty());
+    assert_eq!(committed, files(made.path()));
+}
 
 async fn config() -> Config {
     aws::connect(Settings {

@@ -78,7 +78,8 @@ impl Talk {
     }
 }
 
-fn python() -> PathBuf {
+/// A Python with moto and boto3.
+pub fn python() -> PathBuf {
     if let Some(python) = std::env::var_os("NIGHTBELL_PYTHON") {
         return python.into();
     }

@@ -104,8 +104,8 @@ impl CloudWatch {
             .alarm_types(AlarmType::MetricAlarm)
             .alarm_types(AlarmType::CompositeAlarm)
             .history_item_type(HistoryItemType::StateUpdate)
-            .set_start_date(ask.span.map(|s| to_sdk_time(s.start)))
-            .set_end_date(ask.span.map(|s| to_sdk_time(s.end)))
+            .set_start_date(ask.start.map(to_sdk_time))
+            .set_end_date(ask.end.map(to_sdk_time))
             .scan_by(ask.order.clone())
             .into_paginator()
             .send();
@@ -140,7 +140,8 @@ impl CloudWatch {
 /// What to read of the history.
 struct Ask<'a> {
     name: Option<&'a str>,
-    span: Option<Span>,
+    start: Option<Time>,
+    end: Option<Time>,
     order: ScanBy,
     limit: usize,
     keep: &'a (dyn Fn(&Recorded) -> bool + Sync),
@@ -269,7 +270,8 @@ impl Alarms for CloudWatch {
         let start = convert::time_of(after);
         self.transitions(Ask {
             name: None,
-            span: (start > Time::EPOCH).then(|| Span::new(start, convert::END_OF_TIME)),
+            start: (start > Time::EPOCH).then_some(start),
+            end: None,
             order: ScanBy::TimestampAscending,
             limit,
             keep: &|r| r.sequence > after,
@@ -283,7 +285,8 @@ impl Alarms for CloudWatch {
         }
         self.transitions(Ask {
             name: Some(name),
-            span: Some(span),
+            start: Some(span.start),
+            end: Some(span.end),
             order: ScanBy::TimestampDescending,
             limit,
             keep: &|r| span.contains(r.transition.at),

@@ -14,7 +14,7 @@ pub mod tables;
 pub mod xray;
 
 pub use cloudwatch::CloudWatch;
-pub use config::{Config, Keys, Settings, connect};
+pub use config::{Config, Keys, Retries, Settings, connect};
 pub use error::Error;
 pub use logs::Logs;
 pub use sns::Sns;

@@ -53,37 +53,44 @@ fn main() {
     let tiny = std::env::args().any(|a| a == "--tiny");
     let (rounds, length) = match tiny {
         true => (1, Duration::from_millis(30)),
-        false => (3, Duration::from_secs(1)),
+        false => (5, Duration::from_secs(1)),
     };
-    let mut results: Vec<Vec<Measured>> = MODES.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (mode, results) in MODES.iter().zip(&mut results) {
-            results.push(run(mode, length));
-        }
-    }
+    let rounds: Vec<Vec<Measured>> = (0..rounds)
+        .map(|_| MODES.iter().map(|mode| run(mode, length)).collect())
+        .collect();
     if tiny {
         println!("counter: every mode ran and counted right");
         return;
     }
-    let mut medians = Vec::new();
-    for (mode, results) in MODES.iter().zip(&mut results) {
-        results.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-        let median = &results[results.len() / 2];
+    for (at, mode) in MODES.iter().enumerate() {
         println!(
-            "{:<18} {:>9.0}/s ({:.0} to {:.0}), p99 {:.2} ms",
+            "{:<16} {} increments/s, p99 {} ms",
             mode.name,
-            median.per_second,
-            results[0].per_second,
-            results[results.len() - 1].per_second,
-            median.p99.as_secs_f64() * 1e3,
+            spread(rounds.iter().map(|r| r[at].per_second), 0),
+            spread(rounds.iter().map(|r| r[at].p99.as_secs_f64() * 1e3), 2),
         );
-        medians.push(median.per_second);
     }
-    println!(
-        "group commit against commit-per-increment: {:.1}x at 64 tasks, {:.1}x at 512 tasks (goal: 25x)",
-        medians[2] / medians[0],
-        medians[3] / medians[0],
-    );
+    // The modes of one round follow each other at once, so that a ratio is of one moment.
+    for (at, tasks) in [(2, 64), (3, 512)] {
+        let ratios = rounds.iter().map(|r| r[at].per_second / r[0].per_second);
+        println!(
+            "group commit at {tasks} tasks against commit-per-increment: {} times",
+            spread(ratios, 1)
+        );
+    }
+    println!("goal: at least 25 times at 512 tasks");
+}
+
+/// `median (min to max)`.
+fn spread(values: impl Iterator<Item = f64>, decimals: usize) -> String {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    format!(
+        "{:.decimals$} ({:.decimals$} to {:.decimals$})",
+        values[values.len() / 2],
+        values[0],
+        values[values.len() - 1],
+    )
 }
 
 fn run(mode: &Mode, length: Duration) -> Measured {
@@ -132,8 +139,7 @@ fn run(mode: &Mode, length: Duration) -> Measured {
         // The figure counts for nothing if an acknowledged increment is not there.
         store.close().await.unwrap();
         drop(store);
-        let store =
-            Store::open(dir.path(), Arc::new(SystemClock), Limits::default()).unwrap();
+        let store = Store::open(dir.path(), Arc::new(SystemClock), Limits::default()).unwrap();
         let mut counted = 0;
         for key in keys.iter() {
             let item = store.tables().get("visitors", key).await.unwrap();

@@ -229,8 +229,9 @@ impl Store {
 impl Inner {
     fn end(&self) -> Result<()> {
         let flushed = self.flusher.stop(&self.metrics);
-        self.writer.stop();
+        // The writer's connection goes last: it then moves its log into the file and removes it.
         self.readers.close();
+        self.writer.stop();
         // Only now may somebody else open the folder, whoever still holds a handle on it.
         drop(
             self.held

@@ -1,5 +1,7 @@
 //! Every adapter of the local store keeps the contract of its port, without a gap.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking.
+
 use std::sync::Arc;
 
 use local::{Limits, SteppedClock, Store};

@@ -5,6 +5,8 @@
 //! the child with SIGKILL at a random point, opens the folder, compares, and goes on from there.
 //! `NIGHTBELL_KILLS` says how often; the seed is printed by a failure.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -67,7 +69,8 @@ async fn kill_and_compare() {
         child.wait().unwrap();
         assert!(heard >= lines, "the child ended by itself (seed {seed})");
         let store = open(dir.path());
-        said.compare(&store, &format!("kill {generation}, seed {seed}")).await;
+        said.compare(&store, &format!("kill {generation}, seed {seed}"))
+            .await;
         store.close().await.unwrap();
     }
 }
@@ -231,10 +234,14 @@ impl Said {
             }
             ["@", "ok", "count", c, v] => {
                 let values = self.counts.entry(c.parse().unwrap()).or_default();
-                assert!(values.insert(v.parse().unwrap()), "counter {c} answered {v} twice");
+                assert!(
+                    values.insert(v.parse().unwrap()),
+                    "counter {c} answered {v} twice"
+                );
             }
             ["@", "try", "entries", a, b] => {
-                self.tried_entries.extend([(*a).to_owned(), (*b).to_owned()]);
+                self.tried_entries
+                    .extend([(*a).to_owned(), (*b).to_owned()]);
             }
             ["@", "ok", "entries", a, b] => {
                 self.entries.extend([(*a).to_owned(), (*b).to_owned()]);
@@ -266,7 +273,10 @@ impl Said {
             let value = item.map_or(0, |i| i["n"].as_i64().unwrap());
             let acknowledged = self.counts.get(counter);
             let highest = acknowledged.and_then(|v| v.last()).copied().unwrap_or(0);
-            assert!(value >= highest, "{when}: counter {counter} is {value}, was {highest}");
+            assert!(
+                value >= highest,
+                "{when}: counter {counter} is {value}, was {highest}"
+            );
             assert!(
                 value <= *tried as i64,
                 "{when}: counter {counter} is {value} after {tried} increments"
@@ -287,7 +297,10 @@ impl Said {
             );
         }
         assert!(there.is_superset(&self.entries), "{when}: an entry is lost");
-        assert!(there.is_subset(&self.tried_entries), "{when}: an unknown entry");
+        assert!(
+            there.is_subset(&self.tried_entries),
+            "{when}: an unknown entry"
+        );
         let firsts = there.iter().filter(|id| id.ends_with('a')).count();
         assert_eq!(firsts * 2, there.len(), "{when}: half of an append");
     }
@@ -299,8 +312,16 @@ impl Said {
             .map(|r| r.transition.reason.parse().unwrap())
             .collect();
         let last = reasons.len() as u64;
-        assert_eq!(reasons, (1..=last).collect::<Vec<_>>(), "{when}: the history");
-        assert!(last >= self.alarm, "{when}: transition {} is lost", self.alarm);
+        assert_eq!(
+            reasons,
+            (1..=last).collect::<Vec<_>>(),
+            "{when}: the history"
+        );
+        assert!(
+            last >= self.alarm,
+            "{when}: transition {} is lost",
+            self.alarm
+        );
         assert!(last <= self.tried_alarm, "{when}: an unknown transition");
         let states = store.alarms().states().await.unwrap();
         if let Some(last) = history.last() {
@@ -322,8 +343,15 @@ impl Said {
         };
         let answer = store.metrics().get(&[query]).await.unwrap().remove(0);
         let count: f64 = answer.points.iter().map(|p| p.value).sum();
-        assert!(count >= self.samples, "{when}: {count} samples, {} were flushed", self.samples);
-        assert!(count <= self.tried_samples, "{when}: {count} samples are too many");
+        assert!(
+            count >= self.samples,
+            "{when}: {count} samples, {} were flushed",
+            self.samples
+        );
+        assert!(
+            count <= self.tried_samples,
+            "{when}: {count} samples are too many"
+        );
     }
 
     async fn compare_mail(&mut self, store: &Store, when: &str) {
@@ -339,7 +367,12 @@ impl Said {
         let mut files = BTreeSet::new();
         for letter in &letters {
             let bytes = std::fs::read(mailbox.file(letter)).unwrap();
-            assert_eq!(bytes, mailbox.eml(letter).unwrap(), "{when}: {}", letter.subject);
+            assert_eq!(
+                bytes,
+                mailbox.eml(letter).unwrap(),
+                "{when}: {}",
+                letter.subject
+            );
             files.insert(mailbox.file(letter));
         }
         let folder = store.dir().join("mailbox");

@@ -29,9 +29,6 @@ const QUERIES_PER_GET: usize = 500;
 /// Values must lie within ±2^360.
 const LARGEST: f64 = 2.348_542_582_773_833_3e108;
 
-/// Later than every transition: 9999-12-31T23:59:59Z, the last second that AWS's times can say.
-pub(super) const END_OF_TIME: Time = Time::from_secs(253_402_300_799);
-
 /// The data of one `PutMetricData`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Batch {

@@ -136,14 +136,16 @@ pub(super) fn verdict(refused: &[Refused]) -> Option<(Kind, String, String)> {
     ))
 }
 
-/// The span in stretches that X-Ray takes, newest first.
+/// The span in stretches that X-Ray takes, newest first. They begin on whole seconds, since that is
+/// all that a trace id says of its start.
 pub(super) fn windows(span: Span) -> impl Iterator<Item = Span> {
+    let first = span.start.floor_to(Duration::from_secs(1));
     let mut end = span.end;
     std::iter::from_fn(move || {
         if end <= span.start {
             return None;
         }
-        let start = span.start.max(end - LONGEST_WINDOW);
+        let start = first.max((end - LONGEST_WINDOW).floor_to(Duration::from_secs(1)));
         let window = Span::new(start, end);
         end = start;
         Some(window)
@@ -319,6 +321,13 @@ mod tests {
         check(1, &[1]);
         check(6, &[6]);
         check(14, &[6, 6, 2]);
+
+        let odd = Span::new(Time::from_millis(1_700), Time::from_millis(2_300));
+        let windows: Vec<Span> = windows(odd).collect();
+        assert_eq!(
+            windows,
+            [Span::new(Time::from_secs(1), Time::from_millis(2_300))]
+        );
     }
 
     #[test]

@@ -1,19 +1,21 @@
 """Makes the answers in this folder that stand for AWS's, with an independent implementation:
 botocore's CBOR serializer over AWS's own service model (CloudWatch, Smithy RPC v2 CBOR).
 
-Run it with the environment of tests/aws/requirements.txt; the bytes are the same every time.
-Nothing here was recorded from AWS. The texts inside are CloudWatch's as its documentation has them.
+Run it with the environment of tests/aws/requirements.txt, with another folder as argument to
+compare; the bytes are the same every time, and a test of tests/aws holds them to it. Nothing here
+was recorded from AWS. The texts inside are CloudWatch's as its documentation has them.
 """
 
 import datetime
 import json
 import pathlib
+import sys
 
 import botocore.loaders
 import botocore.model
 import botocore.serialize
 
-HERE = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
 MODEL = botocore.model.ServiceModel(
     botocore.loaders.Loader().load_service_model("cloudwatch", "service-2")
 )
@@ -28,7 +30,7 @@ def answer(name, operation, value):
     serializer = botocore.serialize.RpcV2CBORSerializer()
     data = bytearray()
     serializer._serialize_data_item(data, value, MODEL.operation_model(operation).output_shape)
-    (HERE / f"{name}.cbor").write_bytes(bytes(data))
+    (FOLDER / f"{name}.cbor").write_bytes(bytes(data))
 
 
 def refusal(name, kind, message):
@@ -39,7 +41,7 @@ def refusal(name, kind, message):
     data = bytearray()
     serializer = botocore.serialize.RpcV2CBORSerializer()
     serializer._serialize_data_item(data, {"__type": kind, "message": message}, shape)
-    (HERE / f"{name}.cbor").write_bytes(bytes(data))
+    (FOLDER / f"{name}.cbor").write_bytes(bytes(data))
 
 
 START = 1_800_000_000

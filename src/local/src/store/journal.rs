@@ -113,6 +113,13 @@ fn last(conn: &Connection) -> rusqlite::Result<i64> {
 /// Takes away at most `limit` of the oldest entries that are older than `before` and that no open
 /// incident needs; answers how many.
 pub(super) fn shorten(conn: &Connection, before: Time, limit: usize) -> rusqlite::Result<usize> {
+    let oldest: Option<i64> = conn
+        .prepare_cached("SELECT at FROM journal ORDER BY sequence LIMIT 1")?
+        .query_row([], |r| r.get(0))
+        .optional()?;
+    if oldest.is_none_or(|at| at >= before.millis()) {
+        return Ok(0);
+    }
     let open: Option<i64> = conn
         .prepare_cached(
             "SELECT min(at) FROM journal o WHERE kind = 'opened' AND incident IS NOT NULL \

@@ -178,7 +178,7 @@ pub(super) fn shrink(conn: &Connection, bytes: u64, limit: usize) -> rusqlite::R
             .prepare_cached(
                 "DELETE FROM log_events WHERE id IN (SELECT id FROM log_events ORDER BY id LIMIT ?1)",
             )?
-            .execute([256.min(limit - gone) as i64])?;
+            .execute([16.min(limit - gone) as i64])?;
         if some == 0 {
             break;
         }

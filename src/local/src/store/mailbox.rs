@@ -75,9 +75,12 @@ impl Topics for Mailbox {
             .unwrap_or_else(|_| Err(closed()))?;
         let id = letter.id.clone();
         if !filed {
-            let dir = self.store.dir.clone();
+            let store = self.store.clone();
             let written = id.clone();
-            let file = tokio::task::spawn_blocking(move || deliver(&dir, &letter));
+            let file = tokio::task::spawn_blocking(move || {
+                let _one = store.delivering.lock().map_err(|_| closed())?;
+                deliver(&store.dir, &letter)
+            });
             file.await.unwrap_or_else(|e| {
                 Err(Error::new("publish to", "mailbox", Kind::Unavailable).because(e))
             })?;

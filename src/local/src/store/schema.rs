@@ -60,21 +60,24 @@ pub(crate) fn open(dir: &Path, steps: &[&str]) -> Result<Connection> {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(failed())?;
-    // Page size and vacuum mode are fixed with the first table; on a file with tables they say
-    // nothing. FULL makes each commit reach the disk before it is acknowledged.
+    settle(&conn);
+    let version = usable(&conn, &path, steps)?;
+    // The vacuum mode is fixed with the first table. FULL makes each commit reach the disk before
+    // it is acknowledged.
+    if version == 0 {
+        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")
+            .map_err(failed())?;
+    }
     conn.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
+        "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 2000;
          PRAGMA journal_size_limit = 16777216;
          PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;",
     )
     .map_err(failed())?;
-    settle(&conn);
-    migrate(&conn, &path, steps)?;
+    migrate(&conn, &path, version, steps)?;
     Ok(conn)
 }
 
@@ -99,25 +102,19 @@ fn settle(conn: &Connection) {
     conn.set_prepared_statement_cache_capacity(128);
 }
 
-/// Takes the steps that are missing in one transaction, after a copy of what was there.
-fn migrate(conn: &Connection, path: &Path, steps: &[&str]) -> Result<()> {
-    let failed = || opening(path);
-    let number = |pragma: &str| -> Result<i32> {
-        conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0))
-            .map_err(failed())
+/// How many steps the file has taken, 0 for a new one. Looks without changing anything, so that a
+/// file that is refused stays as it is.
+fn usable(conn: &Connection, path: &Path, steps: &[&str]) -> Result<i32> {
+    let number = |query: &str| -> Result<i32> {
+        conn.query_row(query, [], |r| r.get(0))
+            .map_err(opening(path))
     };
-    let version = number("user_version")?;
-    let application = number("application_id")?;
-    let tables: i64 = conn
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))
-        .map_err(failed())?;
+    let version = number("PRAGMA user_version")?;
     let newest = steps.len() as i32;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(invalid(
-            "open",
-            name(path),
-            "it is a database of another program; choose another folder with --data",
-        ));
+    let ours = number("PRAGMA application_id")? == APPLICATION_ID;
+    if !ours && number("SELECT count(*) FROM sqlite_schema")? > 0 {
+        let why = "it is a database of another program; choose another folder with --data";
+        return Err(invalid("open", name(path), why));
     }
     if version > newest {
         return Err(invalid(
@@ -129,6 +126,12 @@ fn migrate(conn: &Connection, path: &Path, steps: &[&str]) -> Result<()> {
             ),
         ));
     }
+    Ok(version)
+}
+
+/// Takes the steps that are missing in one transaction, after a copy of what was there.
+fn migrate(conn: &Connection, path: &Path, version: i32, steps: &[&str]) -> Result<()> {
+    let newest = steps.len() as i32;
     if version == newest {
         return Ok(());
     }
@@ -177,4 +180,62 @@ fn opening(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
 
 fn name(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7);";
+    const TWO: &str = "CREATE TABLE b (x INTEGER); INSERT INTO b SELECT x + 1 FROM a;";
+    const WRONG: &str = "CREATE TABLE c (x INTEGER); INSERT INTO nowhere VALUES (1);";
+
+    fn version(conn: &Connection) -> i64 {
+        conn.query_row("PRAGMA user_version", [], |r| r.get(0))
+            .unwrap()
+    }
+
+    fn only(conn: &Connection, query: &str) -> i64 {
+        conn.query_row(query, [], |r| r.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_schema_is_backed_up_and_takes_the_steps_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), &[ONE]).unwrap());
+        let conn = open(dir.path(), &[ONE, TWO]).unwrap();
+        assert_eq!(version(&conn), 2);
+        assert_eq!(only(&conn, "SELECT x FROM b"), 8);
+        let backup = Connection::open(dir.path().join("nightbell.db.schema-1")).unwrap();
+        assert_eq!(version(&backup), 1);
+        assert_eq!(only(&backup, "SELECT x FROM a"), 7);
+        drop(conn);
+        assert_eq!(version(&open(dir.path(), &[ONE, TWO]).unwrap()), 2);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_everything_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), &[ONE]).unwrap());
+        let error = open(dir.path(), &[ONE, TWO, WRONG]).unwrap_err();
+        assert_eq!(error.operation, "migrate");
+        let conn = open(dir.path(), &[ONE]).unwrap();
+        assert_eq!(version(&conn), 1);
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('b', 'c')";
+        assert_eq!(only(&conn, tables), 0);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), &[ONE, TWO]).unwrap());
+        let error = open(dir.path(), &[ONE]).unwrap_err();
+        assert_eq!(error.kind, Kind::Invalid);
+        let cause = error.source.unwrap().to_string();
+        assert!(
+            cause.contains("newer Nightbell (schema 2, this one knows 1)"),
+            "{cause}"
+        );
+        assert_eq!(version(&open(dir.path(), &[ONE, TWO]).unwrap()), 2);
+    }
 }

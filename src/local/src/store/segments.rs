@@ -312,7 +312,7 @@ pub(super) fn expire(conn: &Connection, before: Time, limit: usize) -> rusqlite:
 pub(super) fn shrink(conn: &Connection, bytes: u64, limit: usize) -> rusqlite::Result<usize> {
     let mut gone = 0;
     while gone < limit && super::retention::used(conn, "traces")? > bytes {
-        let batch = 64.min(limit - gone);
+        let batch = 8.min(limit - gone);
         let numbers: Vec<i64> = conn
             .prepare_cached(FORGET_OLDEST)?
             .query_map([batch as i64], |r| r.get(0))?

@@ -110,6 +110,7 @@ CREATE TABLE journal (
     entry TEXT NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_incident ON journal (incident) WHERE incident IS NOT NULL;
+CREATE INDEX journal_opened ON journal (at) WHERE kind = 'opened';
 CREATE TABLE journal_floor (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL) STRICT;
 INSERT INTO journal_floor VALUES (1, 0);
 CREATE TRIGGER journal_is_not_edited BEFORE UPDATE ON journal

@@ -25,9 +25,27 @@ pub fn said(line: &str) -> (String, Option<String>) {
     (said, text(&["trace_id", "traceId"]))
 }
 
+/// What a page shows of a line: what it says, or for an EMF line its metrics as `name value`.
+pub fn shown(line: &str) -> String {
+    metrics(line).unwrap_or_else(|| said(line).0)
+}
+
+fn metrics(line: &str) -> Option<String> {
+    let fields: Value = serde_json::from_str(line).ok()?;
+    let directives = fields.get("_aws")?.get("CloudWatchMetrics")?.as_array()?;
+    let mut parts = Vec::new();
+    for directive in directives {
+        for metric in directive.get("Metrics")?.as_array()? {
+            let name = metric.get("Name")?.as_str()?;
+            parts.push(format!("{name} {}", fields.get(name)?));
+        }
+    }
+    Some(format!("metrics: {}", parts.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::said;
+    use super::{said, shown};
 
     #[test]
     fn a_json_line_says_its_message_and_error_and_another_says_itself() {
@@ -51,5 +69,12 @@ mod tests {
             None,
         );
         check("[1]", "[1]", None);
+    }
+
+    #[test]
+    fn an_emf_line_shows_its_metrics() {
+        let emf = r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"A"},{"Name":"B"}]}]},"A":1,"B":[2,3]}"#;
+        assert_eq!(shown(emf), "metrics: A 1, B [2,3]");
+        assert_eq!(shown(r#"{"_aws":1}"#), r#"{"_aws":1}"#);
     }
 }

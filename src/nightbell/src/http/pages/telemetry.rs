@@ -222,7 +222,7 @@ fn line(event: &LogEvent) -> LogLine {
         at: event.at,
         count: 1,
         level: level.unwrap_or_default(),
-        text: event.message.clone(),
+        text: crate::logline::shown(&event.message),
         trace,
     }
 }

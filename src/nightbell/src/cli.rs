@@ -85,7 +85,8 @@ pub struct Global {
     #[arg(
         long,
         global = true,
-        value_name = "WHEN",
+        value_name = "auto|always|never",
+        hide_possible_values = true,
         default_value = "auto",
         help_heading = "Global options"
     )]
@@ -350,6 +351,7 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
             .into_iter()
             .filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)),
     );
+    problems.extend(unevaluated(loaded.estate.as_ref()));
     problems.sort();
     Ok(Loaded {
         root: files.root,
@@ -357,6 +359,21 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
         suites: loaded.suites,
         problems,
     })
+}
+
+/// Alarms that are read, shown and routed, but that this version cannot evaluate: nobody may
+/// believe that one of them watches.
+fn unevaluated(estate: Option<&model::Estate>) -> Vec<model::Problem> {
+    let alarms = estate.map(|e| e.alarms.as_slice()).unwrap_or_default();
+    alarms
+        .iter()
+        .filter_map(|spec| {
+            let why = evaluator::alarm::supported(&spec.kind).err()?;
+            let message = format!("alarm `{}` stays INSUFFICIENT_DATA: {why}", spec.name);
+            let help = "watch a single metric, or wait for the version that evaluates it";
+            Some(model::Problem::warning(spec.place.clone(), message).help(help))
+        })
+        .collect()
 }
 
 /// The project as read.

@@ -130,6 +130,22 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
         .await;
     assert!(logs.contains("the visit was not counted"), "{logs}");
 
+    // Somebody takes it, through the console's button.
+    let page = world.text(&format!("/incidents/{incident}")).await;
+    let token = page.split("name=\"csrf\" value=\"").nth(1).expect("a form with its token").split('"').next().unwrap();
+    let taken = world
+        .http
+        .post(world.url(&format!("/incidents/{incident}/ack")))
+        .header("origin", world.app.url())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("csrf={token}"))
+        .send()
+        .await
+        .unwrap();
+    assert!(taken.status().is_success(), "{}", taken.status());
+    let detail = world.text(&format!("/api/v1/incidents/{incident}")).await;
+    assert!(detail.contains("\"acknowledged\"") && detail.contains("\"by\":\"console\""), "{detail}");
+
     // Every page of the incident can be had.
     let page = world.text(&format!("/incidents/{incident}")).await;
     for part in [
@@ -154,6 +170,7 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
         last.subject
     );
     assert!(last.subject.contains(&incident));
+    assert!(last.body.contains("console"), "who acknowledged: {}", last.body);
     assert_eq!(last.answers.as_ref(), Some(&mails[0].id), "In-Reply-To");
     assert!(
         mails.len() <= 4,

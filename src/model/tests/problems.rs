@@ -492,3 +492,15 @@ fn terraforms_services_override_key_by_key() {
     );
     assert_eq!(project.services, ["a", "b", "c"]);
 }
+
+#[test]
+fn a_runbooks_metric_queries_are_read_and_looked_up() {
+    check(
+        "runbooks/new.md",
+        "---\ntitle: New\nowner: web\n---\n# Look\n```query metrics\nSum(AWS/Lambda/Errors{FunctionName=\"f\"})[5m]\nSum(AWS/Lambda/Errorz{FunctionName=\"f\"})[5m]\n\nSum(AWS/Lambda/Errors)[5q]\n```\n",
+        &[
+            r#"runbooks/new.md:8:1: warning: nothing is known of the metric AWS/Lambda/Errorz (did you mean `Errors`?)"#,
+            r#"runbooks/new.md:10:24: `5q` is not a period; expected 1s, 5s, 10s, 20s, 30s or a multiple of 1m up to 1d (a query is STAT(NAMESPACE/NAME{dim="value"})[PERIOD], for example Sum(CloudResume/PageView{})[5m])"#,
+        ],
+    );
+}

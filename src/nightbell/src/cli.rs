@@ -351,7 +351,7 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
             .into_iter()
             .filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)),
     );
-    problems.extend(unevaluated(loaded.estate.as_ref()));
+    problems.extend(loaded.estate.iter().flat_map(not_done));
     problems.sort();
     Ok(Loaded {
         root: files.root,
@@ -361,19 +361,36 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
     })
 }
 
-/// Alarms that are read, shown and routed, but that this version cannot evaluate: nobody may
-/// believe that one of them watches.
-fn unevaluated(estate: Option<&model::Estate>) -> Vec<model::Problem> {
-    let alarms = estate.map(|e| e.alarms.as_slice()).unwrap_or_default();
-    alarms
-        .iter()
-        .filter_map(|spec| {
-            let why = evaluator::alarm::supported(&spec.kind).err()?;
+/// What the files ask for and this version does not do. It is read and shown, but nobody may
+/// believe that it watches or tells.
+fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
+    let warn = |place: &model::Place, message: String, help: &str| {
+        model::Problem::warning(place.clone(), message).help(help)
+    };
+    let alarms = estate.alarms.iter().flat_map(|spec| {
+        let unevaluated = evaluator::alarm::supported(&spec.kind).err().map(|why| {
             let message = format!("alarm `{}` stays INSUFFICIENT_DATA: {why}", spec.name);
-            let help = "watch a single metric, or wait for the version that evaluates it";
-            Some(model::Problem::warning(spec.place.clone(), message).help(help))
-        })
-        .collect()
+            warn(&spec.place, message, "watch a single metric, or wait for the version that evaluates it")
+        });
+        let direct = (spec.actions == model::ActionShape::Direct).then(|| {
+            let message = format!("alarm `{}` is told by Nightbell alone: direct actions are not made in this version", spec.name);
+            warn(&spec.place, message, "leave `actions` out, or wait for the version that applies them")
+        });
+        unevaluated.into_iter().chain(direct)
+    });
+    let routes = estate.routes.iter().flat_map(|routes| {
+        routes
+            .receivers
+            .iter()
+            .filter(|(_, r)| r.sns.is_none())
+            .map(|(name, _)| {
+                let message = format!(
+                    "receiver `{name}` is never told: this version sends to SNS topics only"
+                );
+                warn(&routes.root.place, message, "give it a topic with `sns:`")
+            })
+    });
+    alarms.chain(routes).collect()
 }
 
 /// The project as read.

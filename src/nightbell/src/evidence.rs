@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use model::{
-    AlarmSpec, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time, Watch,
+    AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
+    Watch,
 };
 use ports::{LogEvent, LogQuery, TraceFilter};
 use render::mail::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
@@ -16,6 +17,9 @@ use crate::daemon::Daemon;
 
 /// How long gathering may hold a mail back.
 const BUDGET: Duration = Duration::from_secs(5);
+/// How many log lines are looked at. More than a service writes in a fault of hours; what is
+/// counted beyond would be wrong, so the mail says when it is reached.
+const MAX_LINES: usize = 20_000;
 /// How many kinds of log line a mail shows.
 const LOG_LINES: usize = 5;
 /// How far before an alarm's first breach logs and traces are looked for.
@@ -145,7 +149,7 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
             group: format!("/aws/lambda/{function}"),
             span,
             terms: vec!["ERROR".into()],
-            limit: 500,
+            limit: MAX_LINES,
         })
         .await?;
     Ok(alike(&events, |trace| {
@@ -205,7 +209,13 @@ async fn alert(
         None
     });
     let logs = match logs {
-        Some(Ok(lines)) => lines.into_iter().map(|a| a.line).collect(),
+        Some(Ok(lines)) => {
+            let lines: Vec<LogLine> = lines.into_iter().map(|a| a.line).collect();
+            if lines.iter().map(|l| l.count).sum::<u64>() * 2 >= MAX_LINES as u64 {
+                take("older log lines", &format!("more than {MAX_LINES}"));
+            }
+            lines
+        }
         Some(Err(error)) => {
             take("log lines", &error.to_string());
             Vec::new()
@@ -268,11 +278,21 @@ async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String
         .collect()
 }
 
-fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Time)> {
+/// Who took an incident, and when. An acknowledgement ends with the incident; what was done stays.
+pub fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Time)> {
     let engine = daemon.engine();
-    engine
-        .acknowledged(&incident.id)
-        .map(|(by, at)| (by.to_string(), at))
+    match incident.resolved {
+        None => engine
+            .acknowledged(&incident.id)
+            .map(|(by, at)| (by.to_string(), at)),
+        Some(_) => engine
+            .timeline(&incident.id)
+            .filter_map(|(_, entry)| match entry {
+                Entry::Acknowledged { by, at, .. } => Some((by.clone(), *at)),
+                _ => None,
+            })
+            .last(),
+    }
 }
 
 /// The zone in which a receiver's times are told beside UTC: that of the window of its route,

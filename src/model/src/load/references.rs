@@ -13,8 +13,10 @@ use crate::glob::resolve;
 use crate::load::Read;
 use crate::metric::MetricId;
 use crate::problem::{Place, Problem};
+use crate::query;
 use crate::report::{Mark, suggest};
 use crate::rule;
+use crate::runbook::{Block, BlockKind};
 
 impl Read<'_> {
     /// Reports every reference between files that leads nowhere.
@@ -39,7 +41,7 @@ impl Read<'_> {
         self.check_cycles(problems);
         self.check_routes(problems);
         self.check_suites(declared, problems);
-        self.check_runbooks(problems);
+        self.check_runbooks(declared, problems);
         if let Some(project) = self.project {
             let mut checks = Checks {
                 read: self,
@@ -260,9 +262,10 @@ impl Read<'_> {
         }
     }
 
-    fn check_runbooks(&self, problems: &mut Vec<Problem>) {
+    fn check_runbooks(&self, declared: &[Declared], problems: &mut Vec<Problem>) {
         let Some(project) = self.project else { return };
         let services = &project.project.services;
+        let catalogue = Catalogue::new(declared, &project.project);
         for file in &self.runbooks {
             let mut checks = Checks {
                 read: self,
@@ -274,6 +277,12 @@ impl Read<'_> {
                     let names = services.iter().map(String::as_str);
                     let help = suggest(service, names, "there are");
                     checks.error(*at, format!("there is no service `{service}`"), help);
+                }
+            }
+            let steps = file.content.runbook.steps.iter();
+            for block in steps.flat_map(|s| &s.blocks) {
+                if block.kind == BlockKind::QueryMetrics {
+                    checks.queries(&catalogue, block);
                 }
             }
         }
@@ -419,6 +428,33 @@ impl Checks<'_, '_> {
         }
         if let Some(node) = &found.suppressor {
             self.alarm(name_of(node.raw().unwrap_or_default()), node.at);
+        }
+    }
+
+    /// A `query metrics` block holds one query a line.
+    fn queries(&mut self, catalogue: &Catalogue<'_>, block: &Block) {
+        for (number, line) in (block.place.line + 1..).zip(block.text.lines()) {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let indent = line.chars().take_while(|c| c.is_whitespace()).count() as u32;
+            match query::parse(line) {
+                Ok(stat) => {
+                    let at = Mark {
+                        line: number,
+                        column: indent + 1,
+                    };
+                    self.metrics(catalogue, &[(stat.metric, at)]);
+                }
+                Err(error) => {
+                    let at = Mark {
+                        line: number,
+                        column: error.column as u32,
+                    };
+                    let help = "a query is STAT(NAMESPACE/NAME{dim=\"value\"})[PERIOD], for example Sum(CloudResume/PageView{})[5m]";
+                    self.error(at, error.message, help.into());
+                }
+            }
         }
     }
 

@@ -87,8 +87,27 @@ fn greet(app: &App, data: &Path, alarms: usize, arguments: &Up) {
         None => print::line(format_args!("  {:<10} none; add --traffic 5", "traffic")),
     }
     print::line("");
-    print::line("Break it and get a mail:  nightbell fault counter --error-rate 1 --for 5m");
+    print::line(format_args!(
+        "Break it and get a mail:  {} fault counter --error-rate 1 --for 5m{}",
+        us(),
+        elsewhere(&url)
+    ));
     print::line("Stop with Ctrl-C.");
+}
+
+/// How this program was called: after `cargo run` there is no `nightbell` on the path.
+fn us() -> String {
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "nightbell".into())
+}
+
+/// What the other commands need to find a console that is not at its usual address.
+fn elsewhere(url: &str) -> String {
+    match url {
+        "http://127.0.0.1:5000" => String::new(),
+        url => format!(" --url {url}"),
+    }
 }
 
 async fn signal() {

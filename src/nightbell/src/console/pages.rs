@@ -382,7 +382,11 @@ impl Here {
                 "/mailbox",
                 "mailbox",
                 "Mailbox",
-                (counts.mails, "mails", false),
+                (
+                    counts.mails,
+                    if counts.mails == 1 { "mail" } else { "mails" },
+                    false,
+                ),
             ));
             rail.push(line(
                 Here::Faults,

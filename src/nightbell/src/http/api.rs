@@ -43,6 +43,7 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(dashboards::one))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
+        .routes(routes!(incidents::acknowledge))
         .routes(routes!(telemetry::traces))
         .routes(routes!(telemetry::trace))
         .routes(routes!(telemetry::logs))

@@ -41,6 +41,7 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/alarms/{name}", get(alarms::one))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/ack", post(incidents::acknowledge))
         .route("/runbooks", get(runbooks::list))
         .route("/runbooks/{stem}", get(runbooks::one))
         .route("/traces", get(telemetry::traces))

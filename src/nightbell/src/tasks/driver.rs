@@ -171,3 +171,74 @@ async fn drive(
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use local::SteppedClock;
+
+    use super::*;
+
+    /// Panics on its first run, fails on its second, and counts itself.
+    struct Fragile(Arc<AtomicU32>);
+
+    #[async_trait]
+    impl Task for Fragile {
+        fn name(&self) -> &'static str {
+            "fragile"
+        }
+
+        async fn run(&self, now: Time) -> anyhow::Result<Report> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => panic!("the first run"),
+                1 => anyhow::bail!("the second run"),
+                n => Ok(Report {
+                    summary: format!("run {n}"),
+                    wake: now + Duration::from_secs(60),
+                }),
+            }
+        }
+    }
+
+    async fn until(status: &mut watch::Receiver<Status>, runs: u64) -> Status {
+        let seen = status.wait_for(|s| s.runs == runs && !s.running).await;
+        seen.expect("the driver lives").clone()
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_failure_are_shown_and_tried_again_and_a_poke_runs_sooner() {
+        let clock = SteppedClock::new(Time::from_secs(1_000));
+        let stop = CancellationToken::new();
+        let mut driver = Driver::new(
+            Arc::new(clock.clone()),
+            stop.clone(),
+            tracing::Dispatch::none(),
+        );
+        let poke = Poke::default();
+        driver.start(Fragile(Arc::default()), poke.clone());
+        let mut status = driver.statuses().remove("fragile").expect("it was started");
+
+        let first = until(&mut status, 1).await;
+        assert_eq!(first.error.as_deref(), Some("the task panicked"));
+        assert_eq!(first.next, Time::from_secs(1_005));
+        clock.advance_to(Time::from_secs(1_005));
+        let second = until(&mut status, 2).await;
+        assert_eq!(
+            (second.failures, second.error.as_deref()),
+            (2, Some("the second run"))
+        );
+        clock.advance_to(Time::from_secs(1_010));
+        let third = until(&mut status, 3).await;
+        assert_eq!((third.error, third.summary.as_str()), (None, "run 2"));
+        assert_eq!(third.next, Time::from_secs(1_070));
+
+        poke.poke();
+        assert_eq!(
+            until(&mut status, 4).await.last,
+            Some(Time::from_secs(1_010))
+        );
+        stop.cancel();
+        driver.stopped().await;
+    }
+}

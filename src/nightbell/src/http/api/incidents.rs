@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
+use http::StatusCode;
 use model::{Entry, Incident, IncidentId, Time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::daemon::Daemon;
@@ -102,6 +104,62 @@ pub async fn one(
             .map(|(_, entry)| entry.clone())
             .collect(),
     }))
+}
+
+/// Who acknowledges.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// A name, as it shall stand in mails and in the timeline.
+    by: String,
+}
+
+/// Acknowledge an incident
+///
+/// Somebody takes care of it: it is neither escalated nor repeated until it ends.
+#[utoipa::path(post, path = "/incidents/{id}/ack", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    request_body = AcknowledgeRequest,
+    responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn acknowledge(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let request: AcknowledgeRequest = serde_json::from_slice(&body)
+        .map_err(|e| Problem::bad_request(format!("the body is not an acknowledgement: {e}")))?;
+    let by = request.by.trim();
+    if by.is_empty() || by.chars().count() > 100 || by.chars().any(char::is_control) {
+        return Err(Problem::bad_request(
+            "`by` is a name of 1 to 100 characters without control characters",
+        ));
+    }
+    take(&daemon, &IncidentId(id.clone()), by).await?;
+    one(State(daemon), Path(id)).await
+}
+
+/// Records that somebody takes care of an open incident; a second time changes nothing.
+pub async fn take(daemon: &Daemon, id: &IncidentId, by: &str) -> Result<(), Problem> {
+    let taken = {
+        let engine = daemon.engine();
+        let incident = engine.incident(id).ok_or_else(|| {
+            Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
+        })?;
+        if incident.resolved.is_some() {
+            let detail = format!("incident {id} is over; there is nothing to acknowledge");
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        engine.acknowledged(id).is_some()
+    };
+    if !taken {
+        let entry = Entry::Acknowledged {
+            incident: id.clone(),
+            by: by.into(),
+            at: daemon.now(),
+        };
+        daemon.append(&[entry]).await?;
+        daemon.respond.poke();
+    }
+    Ok(())
 }
 
 /// All incidents, open ones first, newest first.

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
 use model::{AlarmSpec, Entry, Incident, IncidentId, NotificationId, RunbookRef, Span, Threshold};
 use render::mail::Measure;
+use serde::Deserialize;
 
-use super::{HOUR, alarm_chart, missing, show};
+use super::{HOUR, Refusal, alarm_chart, missing, show};
 use crate::console::view::{
-    Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentPage, IncidentRow, Link,
-    LogLine, NotificationRow, Picture, Size, TraceView,
+    Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentAction, IncidentPage,
+    IncidentRow, Link, LogLine, NotificationRow, Picture, Problem, Size, TraceView,
 };
 use crate::console::{pages, words};
 use crate::daemon::Daemon;
@@ -98,11 +100,51 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             runbook,
             notifications: notifications(&daemon, &incident.id),
             timeline: timeline(&daemon, &incident.id),
-            actions: Vec::new(),
+            actions: match (incident.resolved, acknowledged(&daemon, &incident)) {
+                (None, None) => vec![IncidentAction::Acknowledge],
+                _ => Vec::new(),
+            },
         };
         Ok(pages::incident(frame, &page))
     })
     .await
+}
+
+/// What the button sends.
+#[derive(Debug, Deserialize)]
+pub struct Sent {
+    csrf: String,
+}
+
+/// `POST /incidents/{id}/ack`: somebody takes care of it. Ends escalation and repeats.
+pub async fn acknowledge(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    sent: Result<Form<Sent>, FormRejection>,
+) -> Response {
+    let href = format!("/incidents/{}", crate::http::segment(&id));
+    if !matches!(&sent, Ok(Form(sent)) if sent.csrf == daemon.form_token) {
+        let stale = Refusal::Missing(Problem {
+            status: 400,
+            title: "Nothing was done".into(),
+            detail: "The page was older than the daemon. Open the incident again.".into(),
+            link: Some(Link { href, text: id }),
+        });
+        return show(&daemon, async |_| Err(stale)).await;
+    }
+    match crate::http::api::incidents::take(&daemon, &IncidentId(id.clone()), "console").await {
+        Ok(()) => Redirect::to(&href).into_response(),
+        Err(_) => {
+            show(&daemon, async |_| {
+                Err(missing(
+                    "open incident",
+                    &id,
+                    ("/incidents", "All incidents"),
+                ))
+            })
+            .await
+        }
+    }
 }
 
 /// What an incident means for people: the leading alarm's description.
@@ -128,9 +170,8 @@ pub fn marks(incident: &Incident) -> Vec<AlarmMark> {
 
 /// Who took an incident.
 pub fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<Acknowledged> {
-    let engine = daemon.engine();
-    let (by, at) = engine.acknowledged(&incident.id)?;
-    Some(Acknowledged { by: by.into(), at })
+    let (by, at) = evidence::acknowledged(daemon, incident)?;
+    Some(Acknowledged { by, at })
 }
 
 /// Where to begin.

@@ -165,7 +165,7 @@ pub fn recovery() -> Recovery {
     Recovery {
         notification: Notification {
             because: "all alarms of service counter are OK again (route oncall).".into(),
-            next: "There is no next mail.".into(),
+            next: "only when something goes to ALARM again".into(),
             ..notification(NotificationKind::Recovered)
         },
         incident,

@@ -20,12 +20,12 @@ use cpu_time::ThreadTime;
 use metrique_writer::format::Format;
 use metrique_writer::{Entry, EntryWriter};
 use model::catalogue::Declared;
-use model::{Resolution, Time, Unit};
+use model::{Resolution, Time, Unit, Values};
 use serde_json::Value;
 use telemetry::emf::{Emf, Record};
 use telemetry::xray::record::{Aws, Document, Http, Kind, Micros, Namespace, Scalar, Segment};
 use telemetry::xray::{SegmentId, TraceId};
-use xray_lite::{AwsNamespace, Context as _, CustomNamespace, SubsegmentContext};
+use xray_lite::{AwsNamespace, CustomNamespace, SubsegmentContext};
 
 struct Counting;
 
@@ -307,7 +307,12 @@ fn same_metrics(line: &Emf<3, 5, 4>, metrique: &mut metrique_writer_format_emf::
             let text = std::str::from_utf8(bytes).unwrap();
             let mut data: Vec<_> = telemetry::emf::extract(text).unwrap().unwrap();
             data.sort_by(|a, b| a.metric.cmp(&b.metric));
-            let data: Vec<_> = data.into_iter().map(|d| (d.metric, d.at, d.values)).collect();
+            // A duration in nanoseconds may differ from the milliseconds in the last bit.
+            let value = |v: Values| match v {
+                Values::Single(value) => (value * 1e6).round(),
+                other => panic!("{other:?}"),
+            };
+            let data: Vec<_> = data.into_iter().map(|d| (d.metric, d.at, value(d.values))).collect();
             let all: Value = serde_json::from_str(text).unwrap();
             let properties = ["request_id", "trace_id", "user_agent", "image_id"].map(|p| all[p].clone());
             (data, properties)

@@ -75,7 +75,7 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let named = attributes.metadata().fields().iter().any(|f| f.name().starts_with("faas."));
+        let named = self.sink.is_some() && attributes.metadata().fields().iter().any(|f| f.name().as_bytes().first_chunk() == Some(b"faas."));
         if let (true, Some(span)) = (named, ctx.span(id)) {
             let mut invocation = Invocation::default();
             attributes.record(&mut invocation);

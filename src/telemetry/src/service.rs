@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::USER_AGENT;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use model::catalogue::Declared;
 use model::{Resolution, Time, Unit};
 use pin_project_lite::pin_project;
@@ -18,7 +19,7 @@ use tracing::Span;
 
 use crate::Telemetry;
 use crate::emf::{Emf, Record};
-use crate::scope::Scope;
+use crate::scope::{Ending, Scope};
 use crate::xray::{Decision, TRACE_HEADER, TraceHeader, TraceId, ascii};
 
 /// A service that emits: its namespace and its name.
@@ -30,16 +31,19 @@ pub struct Service {
 }
 
 /// A layer for one route of a service.
-#[derive(Clone)]
+///
+/// Routes live as long as their process: a count of references would be the one thing that all
+/// requests of all threads write to.
+#[derive(Clone, Copy)]
 pub struct RouteLayer {
-    route: Arc<Route>,
+    route: &'static Route,
 }
 
 /// A service under a [`RouteLayer`].
 #[derive(Clone)]
 pub struct Observe<S> {
     inner: S,
-    route: Arc<Route>,
+    route: &'static Route,
 }
 
 #[derive(Clone)]
@@ -50,14 +54,16 @@ struct Route {
 }
 
 struct Lines {
-    page: Emf<2, 6, 4>,
-    routed: Emf<2, 5, 4>,
-    unrouted: Emf<1, 5, 4>,
+    page: Emf<2, 6, 3>,
+    routed: Emf<2, 5, 3>,
+    unrouted: Emf<1, 5, 3>,
 }
+
+static HEADER: HeaderName = HeaderName::from_static(TRACE_HEADER);
 
 const BY_SERVICE: &[&[&str]] = &[&["Service"]];
 const BY_ROUTE: &[&[&str]] = &[&["Service"], &["Service", "Route"]];
-const PROPERTIES: [&str; 4] = ["trace_id", "request_id", "method", "status"];
+const PROPERTIES: [&str; 3] = ["trace_id", "method", "status"];
 
 const fn metric(
     namespace: &'static str,
@@ -115,19 +121,23 @@ impl Service {
     /// The layer of a route. `path` is what the router matches (`/images/{id}`), so that its
     /// values are few.
     pub fn route(&self, path: &'static str) -> RouteLayer {
-        RouteLayer { route: Arc::new(Route { service: self.clone(), path: Some(path), page: false }) }
+        RouteLayer::new(Route { service: self.clone(), path: Some(path), page: false })
     }
 
     /// The layer of what matches no route: counted by Service alone.
     pub fn unmatched(&self) -> RouteLayer {
-        RouteLayer { route: Arc::new(Route { service: self.clone(), path: None, page: false }) }
+        RouteLayer::new(Route { service: self.clone(), path: None, page: false })
     }
 }
 
 impl RouteLayer {
     /// Every `GET` of this route is a `PageView`, whatever its answer.
     pub fn page_view(self) -> RouteLayer {
-        RouteLayer { route: Arc::new(Route { page: true, ..(*self.route).clone() }) }
+        RouteLayer::new(Route { page: true, ..self.route.clone() })
+    }
+
+    fn new(route: Route) -> RouteLayer {
+        RouteLayer { route: Box::leak(Box::new(route)) }
     }
 }
 
@@ -135,7 +145,7 @@ impl<S> tower::Layer<S> for RouteLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner, route: self.route.clone() }
+        Observe { inner, route: self.route }
     }
 }
 
@@ -152,13 +162,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Observed<S::Future> {
-        let visit = Visit::begin(&self.route, &request);
-        let inner = {
-            let _scope = visit.scope.enter();
-            let _span = visit.span.enter();
-            self.inner.call(request)
-        };
-        Observed { inner: Some(inner), visit: Some(visit) }
+        let visit = Visit::begin(self.route, &request);
+        // The span is entered when the future runs; a handler's work is all in there.
+        let _scope = visit.scope.enter();
+        Observed { inner: Some(self.inner.call(request)), visit: Some(visit) }
     }
 }
 
@@ -214,7 +221,7 @@ where
         });
         Poll::Ready(answer.map(|mut response| {
             if let Some(scope) = started {
-                response.headers_mut().insert(TRACE_HEADER, header_value(scope));
+                response.headers_mut().insert(HEADER.clone(), header_value(scope));
             }
             response
         }))
@@ -223,13 +230,14 @@ where
 
 /// One request on its way.
 struct Visit {
-    route: Arc<Route>,
+    route: &'static Route,
     scope: Scope,
     span: Span,
     at: Time,
     begun: Instant,
     method: Method,
-    request_id: Option<HeaderValue>,
+    uri: Uri,
+    agent: Option<HeaderValue>,
     /// The trace began here, so the caller does not know it yet.
     started: bool,
     /// Stays set when a poll does not come back.
@@ -257,44 +265,52 @@ impl Outcome {
 }
 
 impl Visit {
-    fn begin<B>(route: &Arc<Route>, request: &Request<B>) -> Visit {
+    fn begin<B>(route: &'static Route, request: &Request<B>) -> Visit {
         let telemetry = &route.service.telemetry;
         let at = telemetry.now();
         let (scope, origin) = find_scope(telemetry, request, at);
         let span = {
             let _scope = scope.enter();
-            handler_span(route, request, scope, origin)
+            handler_span(route, scope, origin)
+        };
+        // Only a span shows these.
+        let (uri, agent) = match span.is_disabled() {
+            true => (Uri::default(), None),
+            false => (request.uri().clone(), request.headers().get(USER_AGENT).cloned()),
         };
         Visit {
-            route: route.clone(),
+            route,
             scope,
             span,
             at,
             begun: Instant::now(),
             method: request.method().clone(),
-            request_id: request.headers().get("x-amzn-requestid").cloned(),
+            uri,
+            agent,
             started: origin == Origin::New,
             polling: false,
         }
     }
 
     fn end(self, outcome: Outcome) {
-        let latency = self.begun.elapsed().as_nanos() as f64 / 1e6;
+        let latency = self.begun.elapsed().as_micros() as f64 / 1e3;
         let status = outcome.status();
         if !self.span.is_disabled() {
-            self.span.record("http.response.status_code", i64::from(status.as_u16()));
+            let ending = Ending {
+                service: &self.route.service.name,
+                method: self.method.clone(),
+                uri: self.uri,
+                route: self.route.path,
+                agent: self.agent,
+                status: status.as_u16(),
+            };
+            ending.during(|| drop(self.span));
         }
-        drop(self.span);
         let service = &self.route.service;
         let flag = |on: bool| f64::from(u8::from(on));
         let (fault, error) = (flag(status.is_server_error()), flag(status.is_client_error()));
         let trace = self.scope.trace.text();
-        let properties = [
-            ascii(&trace),
-            self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
-            self.method.as_str(),
-            status.as_str(),
-        ];
+        let properties = [ascii(&trace), self.method.as_str(), status.as_str()];
         let metrics = [1.0, fault, error, latency, fault];
         let (at, name, lines) = (self.at, &*service.name, &service.lines);
         service.telemetry.line(|out| match self.route.path {
@@ -328,7 +344,7 @@ fn find_scope<B>(telemetry: &Telemetry, request: &Request<B>, at: Time) -> (Scop
         let sampled = header.decision == Decision::Sampled;
         return (Scope { trace: header.trace, parent: None, sampled }, Origin::Here);
     }
-    let header = request.headers().get(TRACE_HEADER).and_then(|v| TraceHeader::parse(v.to_str().ok()?));
+    let header = request.headers().get(&HEADER).and_then(|v| TraceHeader::parse(v.to_str().ok()?));
     let sampled = match header.map_or(Decision::Undecided, |h| h.decision) {
         Decision::Sampled => telemetry.traces(),
         Decision::NotSampled => false,
@@ -340,28 +356,22 @@ fn find_scope<B>(telemetry: &Telemetry, request: &Request<B>, at: Time) -> (Scop
     }
 }
 
-fn handler_span<B>(route: &Route, request: &Request<B>, scope: Scope, origin: Origin) -> Span {
+/// The request's own span; what it says of the request follows when it ends.
+fn handler_span(route: &Route, scope: Scope, origin: Origin) -> Span {
     if !scope.sampled {
-        return Span::none();
+        Span::none()
+    } else if origin == Origin::Here || route.service.telemetry.is_function() {
+        // The function's segment is the runtime's; the request is a part of it.
+        tracing::info_span!("request")
+    } else {
+        tracing::info_span!(parent: None, "request", otel.kind = "server")
     }
-    // Where the function's segment is the runtime's, the request is a part of it.
-    let part = origin == Origin::Here || route.service.telemetry.is_function();
-    let kind = if part { "internal" } else { "server" };
-    let text = |name: http::HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
-    tracing::info_span!(
-        "request",
-        otel.name = &*route.service.name,
-        otel.kind = kind,
-        http.request.method = request.method().as_str(),
-        url.path = request.uri().path(),
-        http.route = route.path,
-        user_agent.original = text(http::header::USER_AGENT),
-        http.response.status_code = tracing::field::Empty,
-    )
 }
 
+/// `Root=…;Sampled=…`
 fn header_value(scope: Scope) -> HeaderValue {
-    let decision = if scope.sampled { Decision::Sampled } else { Decision::NotSampled };
-    let header = TraceHeader { trace: scope.trace, parent: None, decision };
-    HeaderValue::from_str(&header.to_string()).unwrap_or(HeaderValue::from_static(""))
+    let mut text = *b"Root=1-01234567-012345678901234567890123;Sampled=0";
+    text[5..40].copy_from_slice(&scope.trace.text());
+    text[49] = b'0' + u8::from(scope.sampled);
+    HeaderValue::from_bytes(&text).expect("digits, letters and punctuation make a header's value")
 }

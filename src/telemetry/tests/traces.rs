@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use telemetry::xray::Sampling;
 use telemetry::{Builder, Memory, Telemetry};
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
 use tracing::{info_span, Span};
 
 const HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -213,6 +214,18 @@ fn an_error_event_is_the_cause_and_a_log_line_with_the_trace() {
         "target": "traces", "function": "demo-counter", "request_id": "c0ffee", "trace_id": document["trace_id"],
         "fields": { "error": "disk is gone", "tries": 3 },
     }));
+}
+
+#[test]
+fn logs_need_no_segments_and_the_level_is_kept() {
+    for (level, expect) in [(LevelFilter::INFO, 2), (LevelFilter::DEBUG, 3), (LevelFilter::ERROR, 1), (LevelFilter::OFF, 0)] {
+        let memory = Arc::new(Memory::default());
+        let (_telemetry, _guard) = Telemetry::builder().logs(memory.clone()).level(level).scoped();
+        tracing::error!("a");
+        function().in_scope(|| tracing::info!("b"));
+        tracing::debug!("c");
+        assert_eq!(memory.take_logs().len(), expect, "{level}");
+    }
 }
 
 #[test]

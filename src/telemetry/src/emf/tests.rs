@@ -38,7 +38,7 @@ fn a_line_is_what_the_specification_shows() {
             r#"{"_aws":{"Timestamp":1767225600123,"CloudWatchMetrics":["#,
             r#"{"Namespace":"BenchSvc","Dimensions":[[],["Service","Route"]],"Metrics":[{"Name":"Latency","Unit":"Milliseconds"},{"Name":"Size"}]},"#,
             r#"{"Namespace":"BenchSvc","Dimensions":[["Service"]],"Metrics":[{"Name":"Fault","Unit":"Count","StorageResolution":1}]}]},"#,
-            r#""Service":"counter","Route":"/count","Latency":12.25,"Fault":0,"Size":-3,"trace_id":"1-65dfb5a1-0"}"#
+            r#""Service":"counter","Route":"/count","Latency":12.250,"Fault":0,"Size":-3,"trace_id":"1-65dfb5a1-0"}"#
         )
     );
 }
@@ -134,7 +134,7 @@ proptest! {
         at in 0i64..4_000_000_000_000,
         service in hostile().prop_filter("not empty", |s| !s.is_empty() && s.len() <= 1024),
         route in hostile().prop_filter("not empty", |s| !s.is_empty() && s.len() <= 1024),
-        latency in prop_oneof![-LARGEST..LARGEST, -1e6..1e6, (-1i64 << 60..1 << 60).prop_map(|i| i as f64)],
+        latency in prop_oneof![-LARGEST..LARGEST, -1e6..1e6, (-1_000_000i64..1_000_000_000).prop_map(|i| i as f64 / 1000.0), (-1i64 << 60..1 << 60).prop_map(|i| i as f64)],
         fault in any::<bool>(),
         property in hostile(),
     ) {

@@ -1,7 +1,8 @@
 //! OpenTelemetry's attributes in X-Ray's members.
 //!
 //! The mapping is that of the OpenTelemetry collector's X-Ray exporter, for the semantic
-//! conventions of today and those before. Attributes that no member takes become annotations
+//! conventions of today and those before; beyond it `aws.operation` makes a span a call of AWS
+//! without `rpc.system`. Attributes that no member takes become annotations
 //! where they are listed, and metadata otherwise.
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use opentelemetry::trace::{Event, SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 
 use super::ids::SegmentId;
+use crate::scope::Ending;
 use super::record::{Aws, Exception, Failure, Http, Kind, Micros, Namespace, Scalar, Segment, Sql};
 
 /// The attribute that starts a segment of its own although the caller is in the same process.
@@ -28,114 +30,175 @@ pub(crate) struct Finished<'a> {
     pub status: &'a Status,
     /// Keys whose values become annotations.
     pub annotate: &'a [String],
-    /// The function whose log group belongs to a segment.
+    /// The version of the service.
     pub version: Option<&'a str>,
+    /// What the tower layer says of the request that this span is.
+    pub request: Option<&'a Ending>,
 }
 
 /// Hands the span's record to `write`.
 pub(crate) fn convert<R>(span: &Finished<'_>, write: impl FnOnce(&Segment<'_>) -> R) -> R {
-    let known = Known::gather(span);
-    let remote = matches!(span.span_kind, SpanKind::Client | SpanKind::Producer | SpanKind::Consumer);
-    let aws_call = known.rpc_system == Some("aws-api") || known.aws_service.is_some();
-    let url = known.url(span.span_kind);
-    let client_ip = known.client_ip.or(known.peer_ip);
-    let http_failure = match known.status {
-        Some(429) => Some(Failure::Throttle),
-        Some(400..=499) => Some(Failure::Error),
-        Some(500..=599) => Some(Failure::Fault),
-        _ => None,
+    let mut known = Known {
+        members: [None; MEMBERS],
+        present: 0,
+        annotations: Vec::new(),
+        metadata: Vec::new(),
+        other_metadata: Vec::new(),
     };
-    let failed = matches!(span.status, Status::Error { .. });
-    let failure = http_failure.unwrap_or(if failed { Failure::Fault } else { Failure::None });
+    known.gather(span);
+    let route = span.request.and_then(|r| r.route).map(|route| ("http.route", Scalar::Text(route.into())));
+    let annotations = match &route {
+        Some(route) if known.annotations.is_empty() => std::slice::from_ref(route),
+        Some(route) => {
+            known.annotations.push(route.clone());
+            &known.annotations
+        }
+        None => &known.annotations,
+    };
+    let aws_call = known.text(Member::RpcSystem) == Some("aws-api")
+        || known.text(Member::AwsService).or(known.text(Member::Operation)).is_some();
+    let url = known.url(span.span_kind);
+    let http = match span.request {
+        Some(request) => Http {
+            method: Some(request.method.as_str()),
+            // Not the query: what callers put there is theirs.
+            url: Some(request.uri.path()),
+            user_agent: request.agent.as_ref().and_then(|a| a.to_str().ok()),
+            status: Some(request.status),
+            ..Http::default()
+        },
+        None => known.http(span.span_kind, url.as_deref()),
+    };
+    let failure = match http.status {
+        Some(429) => Failure::Throttle,
+        Some(400..=499) => Failure::Error,
+        Some(500..=599) => Failure::Fault,
+        _ if matches!(span.status, Status::Error { .. }) => Failure::Fault,
+        _ => Failure::None,
+    };
     let exceptions = match failure {
         Failure::None if span.events.is_empty() => Vec::new(),
-        _ => exceptions(span, remote),
+        _ => exceptions(span, outward(span.span_kind)),
     };
+    let segment = span.kind == Kind::Segment;
     write(&Segment {
-        name: known.name(span),
+        name: span.request.map_or_else(|| known.name(span), |request| request.service),
         id: span.id,
         start: span.start,
         end: span.end.max(span.start),
-        namespace: match span.kind {
-            Kind::Segment => None,
-            Kind::Subsegment if aws_call => Some(Namespace::Aws),
-            Kind::Subsegment if *span.span_kind == SpanKind::Client => Some(Namespace::Remote),
-            Kind::Subsegment => None,
+        namespace: match span.span_kind {
+            _ if segment => None,
+            _ if aws_call => Some(Namespace::Aws),
+            SpanKind::Client => Some(Namespace::Remote),
+            _ => None,
         },
-        origin: known.origin.filter(|_| span.kind == Kind::Segment),
-        user: known.user.filter(|_| span.kind == Kind::Segment),
-        version: span.version.filter(|_| span.kind == Kind::Segment),
+        origin: known.text(Member::Origin).filter(|_| segment),
+        user: known.text(Member::User).filter(|_| segment),
+        version: span.version.filter(|_| segment),
         failure,
-        http: Http {
-            method: known.method,
-            url: url.as_deref(),
-            user_agent: known.user_agent,
-            client_ip,
-            x_forwarded_for: known.client_ip.is_some() && *span.span_kind == SpanKind::Server,
-            status: known.status,
-            content_length: known.content_length,
-        },
-        aws: Aws { operation: known.operation.or(known.rpc_method.filter(|_| aws_call)), ..known.aws },
+        http,
+        aws: known.aws(aws_call),
         sql: known.sql(),
         exceptions: &exceptions,
-        annotations: &known.annotations,
+        annotations,
         metadata: &known.metadata,
         other_metadata: &known.other_metadata,
         subsegments: &[],
     })
 }
 
-#[derive(Default)]
+macro_rules! members {
+    ($($member:ident: $($key:literal)|+),+ $(,)?) => {
+        /// What an attribute says, whatever the convention that it is named by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Member {
+            $($member),+
+        }
+
+        const MEMBERS: usize = [$(Member::$member),+].len();
+
+        impl Member {
+            /// Bytes and not text, since the compiler then tells keys apart byte by byte instead of
+            /// comparing with one after the other.
+            fn of(key: &str) -> Option<Member> {
+                match key.as_bytes() {
+                    $($($key)|+ => Some(Member::$member),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+// Where a span has several keys of one member the first stands.
+members! {
+    Method: b"http.request.method" | b"http.method",
+    Url: b"url.full" | b"http.url",
+    Scheme: b"url.scheme" | b"http.scheme",
+    Host: b"server.address" | b"http.host" | b"http.server_name" | b"net.host.name" | b"host.name",
+    Port: b"server.port" | b"net.host.port" | b"net.peer.port",
+    Target: b"url.path" | b"http.target",
+    Query: b"url.query",
+    Agent: b"user_agent.original" | b"http.user_agent",
+    Client: b"client.address" | b"http.client_ip",
+    PeerAddress: b"network.peer.address" | b"net.peer.ip" | b"net.sock.peer.addr",
+    PeerName: b"net.peer.name",
+    Status: b"http.response.status_code" | b"http.status_code",
+    Length: b"http.response.body.size" | b"http.response_content_length",
+    RpcSystem: b"rpc.system",
+    RpcService: b"rpc.service",
+    RpcMethod: b"rpc.method",
+    LocalService: b"aws.local.service",
+    RemoteService: b"aws.remote.service",
+    PeerService: b"peer.service",
+    AwsService: b"aws.service",
+    Service: b"service.name",
+    Operation: b"aws.operation",
+    Region: b"aws.region" | b"cloud.region",
+    Account: b"aws.account_id" | b"cloud.account.id",
+    Request: b"aws.request_id" | b"aws.requestId",
+    Table: b"aws.table_name",
+    Queue: b"aws.queue_url",
+    LogGroup: b"aws.log.group.names",
+    Origin: b"xray.origin",
+    User: b"enduser.id" | b"user.id",
+    DbSystem: b"db.system" | b"db.system.name",
+    DbName: b"db.name" | b"db.namespace",
+    DbUrl: b"db.connection_string",
+    DbQuery: b"db.statement" | b"db.query.text",
+    DbUser: b"db.user",
+    OwnSegment: b"xray.segment",
+    Annotations: b"aws.xray.annotations",
+}
+
+const _: () = assert!(MEMBERS <= 64, "a bit for each");
+
+/// The attributes of a span by their members.
 struct Known<'a> {
-    method: Option<&'a str>,
-    url: Option<&'a str>,
-    scheme: Option<&'a str>,
-    host: Option<&'a str>,
-    port: Option<u16>,
-    target: Option<&'a str>,
-    query: Option<&'a str>,
-    user_agent: Option<&'a str>,
-    client_ip: Option<&'a str>,
-    peer_ip: Option<&'a str>,
-    peer_name: Option<&'a str>,
-    status: Option<u16>,
-    content_length: Option<u64>,
-    rpc_system: Option<&'a str>,
-    rpc_service: Option<&'a str>,
-    rpc_method: Option<&'a str>,
-    local_service: Option<&'a str>,
-    remote_service: Option<&'a str>,
-    peer_service: Option<&'a str>,
-    aws_service: Option<&'a str>,
-    service: Option<&'a str>,
-    operation: Option<&'a str>,
-    origin: Option<&'a str>,
-    user: Option<&'a str>,
-    aws: Aws<'a>,
-    db_system: Option<&'a str>,
-    db_name: Option<&'a str>,
-    db_url: Option<&'a str>,
-    db_query: Option<&'a str>,
-    db_user: Option<&'a str>,
+    members: [Option<&'a Value>; MEMBERS],
+    /// A bit for each member that is there: most spans have few.
+    present: u64,
     annotations: Vec<(&'a str, Scalar<'a>)>,
     metadata: Vec<(&'a str, Scalar<'a>)>,
     other_metadata: Vec<(&'a str, serde_json::Value)>,
 }
 
 impl<'a> Known<'a> {
-    fn gather(span: &Finished<'a>) -> Known<'a> {
-        let mut known = Known::default();
-        let mut listed: Vec<&str> = Vec::new();
+    fn gather(&mut self, span: &Finished<'a>) {
         let mut rest = Vec::new();
         for KeyValue { key, value, .. } in span.attributes {
-            match (key.as_str(), value) {
-                ("aws.xray.annotations", value) => listed.extend(list(value)),
-                (key, Value::String(text)) if known.text(key, text.as_str()) => {}
-                (key, Value::I64(number)) if known.number(key, *number) => {}
-                (SEGMENT, _) => {}
-                (key, value) => rest.push((key, value)),
+            match Member::of(key.as_str()) {
+                Some(member) => {
+                    self.members[member as usize].get_or_insert(value);
+                    self.present |= 1 << member as u64;
+                }
+                None => rest.push((key.as_str(), value)),
             }
         }
+        if rest.is_empty() {
+            return;
+        }
+        let listed = self.members[Member::Annotations as usize].map(list).unwrap_or_default();
         for (key, value) in rest {
             let scalar = || match value {
                 Value::Bool(value) => Scalar::Bool(*value),
@@ -145,129 +208,143 @@ impl<'a> Known<'a> {
             };
             let namespace = key.strip_prefix("aws.xray.metadata.");
             if let Some((namespace, Ok(value))) = namespace.map(|n| (n, serde_json::from_str(&value.as_str()))) {
-                known.other_metadata.push((namespace, value));
+                self.other_metadata.push((namespace, value));
             } else if listed.contains(&key) || span.annotate.iter().any(|k| k == key) {
-                known.annotations.push((key, scalar()));
+                self.annotations.push((key, scalar()));
             } else {
-                known.metadata.push((key, scalar()));
+                self.metadata.push((key, scalar()));
             }
         }
-        known
     }
 
-    /// Whether a member takes this text.
-    fn text(&mut self, key: &str, text: &'a str) -> bool {
-        let member = match key {
-            "http.request.method" | "http.method" => &mut self.method,
-            "url.full" | "http.url" => &mut self.url,
-            "url.scheme" | "http.scheme" => &mut self.scheme,
-            "server.address" | "http.host" | "http.server_name" | "net.host.name" | "host.name" => &mut self.host,
-            "url.path" | "http.target" => &mut self.target,
-            "url.query" => &mut self.query,
-            "user_agent.original" | "http.user_agent" => &mut self.user_agent,
-            "client.address" | "http.client_ip" => &mut self.client_ip,
-            "network.peer.address" | "net.peer.ip" | "net.sock.peer.addr" => &mut self.peer_ip,
-            "net.peer.name" => &mut self.peer_name,
-            "rpc.system" => &mut self.rpc_system,
-            "rpc.service" => &mut self.rpc_service,
-            "rpc.method" => &mut self.rpc_method,
-            "aws.local.service" => &mut self.local_service,
-            "aws.remote.service" => &mut self.remote_service,
-            "peer.service" => &mut self.peer_service,
-            "aws.service" => &mut self.aws_service,
-            "service.name" => &mut self.service,
-            "aws.operation" => &mut self.operation,
-            "aws.region" | "cloud.region" => &mut self.aws.region,
-            "aws.account_id" | "cloud.account.id" => &mut self.aws.account_id,
-            "aws.request_id" | "aws.requestId" => &mut self.aws.request_id,
-            "aws.table_name" => &mut self.aws.table_name,
-            "aws.queue_url" => &mut self.aws.queue_url,
-            "aws.log.group.names" => &mut self.aws.log_group,
-            "xray.origin" => &mut self.origin,
-            "enduser.id" | "user.id" => &mut self.user,
-            "db.system" | "db.system.name" => &mut self.db_system,
-            "db.name" | "db.namespace" => &mut self.db_name,
-            "db.connection_string" => &mut self.db_url,
-            "db.statement" | "db.query.text" => &mut self.db_query,
-            "db.user" => &mut self.db_user,
-            // tracing-opentelemetry makes text of unsigned numbers.
-            _ => return text.parse().is_ok_and(|number| self.number(key, number)),
-        };
-        // Old and new names may both be there; the first stands.
-        member.get_or_insert(text);
-        true
+    fn has_any<const N: usize>(&self, members: [Member; N]) -> bool {
+        self.present & members.iter().fold(0, |mask, &m| mask | 1 << m as u64) != 0
     }
 
-    /// Whether a member takes this number.
-    fn number(&mut self, key: &str, number: i64) -> bool {
-        match key {
-            "http.response.status_code" | "http.status_code" => self.status = u16::try_from(number).ok(),
-            "http.response.body.size" | "http.response_content_length" => self.content_length = u64::try_from(number).ok(),
-            "server.port" | "net.host.port" | "net.peer.port" => self.port = u16::try_from(number).ok(),
-            _ => return false,
+    fn text(&self, member: Member) -> Option<&'a str> {
+        match self.members[member as usize]? {
+            Value::String(text) => Some(text.as_str()),
+            _ => None,
         }
-        true
+    }
+
+    /// tracing-opentelemetry makes text of unsigned numbers.
+    fn number<N: TryFrom<i64>>(&self, member: Member) -> Option<N> {
+        let number = match self.members[member as usize]? {
+            Value::I64(number) => *number,
+            Value::String(text) => text.as_str().parse().ok()?,
+            _ => return None,
+        };
+        N::try_from(number).ok()
     }
 
     /// The first of the exporter's list that exists.
     fn name<'s>(&'s self, span: &'s Finished<'_>) -> &'s str {
+        use Member::*;
+        const NAMES: [Member; 9] =
+            [LocalService, RemoteService, PeerService, AwsService, DbName, Service, RpcService, Host, PeerName];
+        if !self.has_any(NAMES) {
+            return span.name;
+        }
         let server = *span.span_kind == SpanKind::Server;
-        let outward = matches!(span.span_kind, SpanKind::Client | SpanKind::Producer | SpanKind::Consumer);
-        let strip = |name: &'s str| match self.rpc_system {
+        let outward = outward(span.span_kind);
+        let strip = |name: &'s str| match self.text(RpcSystem) {
             Some("aws-api") => name.strip_prefix("AWS.SDK.").or(name.strip_prefix("AWS::")).unwrap_or(name),
             _ => name,
         };
-        self.local_service
+        self.text(LocalService)
             .filter(|_| server)
-            .or(self.remote_service.filter(|_| outward).map(strip))
-            .or(self.peer_service)
-            .or(self.aws_service)
-            .or(self.db_name)
-            .or(self.service.filter(|_| server))
-            .or(self.rpc_service)
-            .or(self.host.filter(|_| outward))
-            .or(self.peer_name)
+            .or_else(|| self.text(RemoteService).filter(|_| outward).map(strip))
+            .or(self.text(PeerService))
+            .or(self.text(AwsService))
+            .or(self.text(DbName))
+            .or(self.text(Service).filter(|_| server))
+            .or(self.text(RpcService))
+            .or(self.text(Host).filter(|_| outward))
+            .or(self.text(PeerName))
             .unwrap_or(span.name)
     }
 
     fn url(&self, kind: &SpanKind) -> Option<Cow<'a, str>> {
-        if let Some(url) = self.url {
+        use Member::*;
+        if !self.has_any([Url, Target, Host, PeerName, PeerAddress]) {
+            return None;
+        }
+        if let Some(url) = self.text(Url) {
             return Some(Cow::Borrowed(url));
         }
-        let peer = || self.peer_name.or(self.peer_ip);
-        let host = self.host.or_else(|| peer().filter(|_| *kind != SpanKind::Server));
-        let query = |url: Cow<'a, str>| match self.query.filter(|q| !q.is_empty()) {
+        let peer = || self.text(PeerName).or(self.text(PeerAddress));
+        let host = self.text(Host).or_else(|| peer().filter(|_| *kind != SpanKind::Server));
+        let query = |url: Cow<'a, str>| match self.text(Query).filter(|q| !q.is_empty()) {
             Some(query) => Cow::Owned(format!("{url}?{query}")),
             None => url,
         };
+        let target = self.text(Target);
         let Some(host) = host else {
-            return self.target.map(|target| query(Cow::Borrowed(target)));
+            return target.map(|target| query(Cow::Borrowed(target)));
         };
-        if self.target.is_none() && self.method.is_none() {
+        if target.is_none() && self.text(Method).is_none() {
             return None;
         }
-        let scheme = self.scheme.unwrap_or("http");
-        let target = self.target.unwrap_or("/");
-        Some(query(Cow::Owned(match self.port {
+        let scheme = self.text(Scheme).unwrap_or("http");
+        let target = target.unwrap_or("/");
+        Some(query(Cow::Owned(match self.number::<u16>(Port) {
             Some(port) if port != 80 && port != 443 => format!("{scheme}://{host}:{port}{target}"),
             _ => format!("{scheme}://{host}{target}"),
         })))
     }
 
-    fn sql(&self) -> Sql<'a> {
-        const SQL: [&str; 10] = [
-            "db2", "derby", "hive", "mariadb", "mssql", "mysql", "oracle", "postgresql", "sqlite", "teradata",
-        ];
-        let Some(system) = self.db_system.filter(|s| SQL.contains(s) || *s == "other_sql") else {
-            return Sql::default();
-        };
-        Sql {
-            database_type: Some(system),
-            url: self.db_url,
-            sanitized_query: self.db_query,
-            user: self.db_user,
+    fn http(&self, kind: &SpanKind, url: Option<&'a str>) -> Http<'a> {
+        use Member::*;
+        if url.is_none() && !self.has_any([Method, Agent, Client, PeerAddress, Status, Length]) {
+            return Http::default();
+        }
+        let client = self.text(Client);
+        Http {
+            method: self.text(Method),
+            url,
+            user_agent: self.text(Agent),
+            client_ip: client.or(self.text(PeerAddress)),
+            x_forwarded_for: client.is_some() && *kind == SpanKind::Server,
+            status: self.number(Status),
+            content_length: self.number(Length),
         }
     }
+
+    fn aws(&self, aws_call: bool) -> Aws<'a> {
+        use Member::*;
+        if !self.has_any([Operation, RpcMethod, Region, Account, Request, Table, Queue, LogGroup]) {
+            return Aws::default();
+        }
+        Aws {
+            operation: self.text(Operation).or_else(|| self.text(RpcMethod).filter(|_| aws_call)),
+            region: self.text(Region),
+            account_id: self.text(Account),
+            request_id: self.text(Request),
+            table_name: self.text(Table),
+            queue_url: self.text(Queue),
+            log_group: self.text(LogGroup),
+        }
+    }
+
+    fn sql(&self) -> Sql<'a> {
+        const SQL: [&str; 11] = [
+            "db2", "derby", "hive", "mariadb", "mssql", "mysql", "oracle", "postgresql", "sqlite", "teradata", "other_sql",
+        ];
+        match self.text(Member::DbSystem).filter(|s| SQL.contains(s)) {
+            None => Sql::default(),
+            system => Sql {
+                database_type: system,
+                url: self.text(Member::DbUrl),
+                sanitized_query: self.text(Member::DbQuery),
+                user: self.text(Member::DbUser),
+            },
+        }
+    }
+}
+
+fn outward(kind: &SpanKind) -> bool {
+    matches!(kind, SpanKind::Client | SpanKind::Producer | SpanKind::Consumer)
 }
 
 /// A list attribute, or one text with commas, since a tracing field holds no list.

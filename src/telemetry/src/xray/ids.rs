@@ -1,12 +1,22 @@
 //! X-Ray's ids and randomness for them.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
 use model::Time;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of every byte.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// A trace: `1-8hex-24hex`, the first eight being the second it began. The same 128 bits are an
 /// OpenTelemetry trace id.
@@ -31,7 +41,7 @@ impl TraceId {
     /// A new trace that begins now.
     pub fn generate(now: Time) -> TraceId {
         let seconds = now.secs().clamp(1, i64::from(u32::MAX)) as u128;
-        TraceId((seconds << 96) | (u128::from_le_bytes(random()) >> 32))
+        TraceId((seconds << 96) | (u128::from(random_u64()) << 32 | u128::from(random_u64() >> 32)))
     }
 
     /// The 35 characters of X-Ray's form.
@@ -113,8 +123,7 @@ fn parse_hex(text: &str, digits: usize) -> Option<u128> {
 fn hex<const N: usize, const M: usize>(bytes: [u8; N]) -> [u8; M] {
     let mut digits = [0; M];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
+        pair.copy_from_slice(&HEX[usize::from(byte)]);
     }
     digits
 }
@@ -123,44 +132,37 @@ pub(crate) fn ascii(digits: &[u8]) -> &str {
     std::str::from_utf8(digits).unwrap_or_default()
 }
 
-/// 64 random bits.
+/// 64 random bits of this thread's generator, for ids and sampling. Nothing here is a secret, so
+/// the system's randomness seeds it once: a system call per id would cost more than all the rest.
 pub(crate) fn random_u64() -> u64 {
-    u64::from_le_bytes(random())
-}
-
-/// Random bytes of the system's, fetched by the page, since a system call per id would cost more
-/// than everything else that is done for it.
-fn random<const N: usize>() -> [u8; N] {
     thread_local! {
-        static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; 1024], used: 1024 }) };
+        static STATE: Cell<[u64; 4]> = Cell::new(seed());
     }
-    POOL.with_borrow_mut(Pool::take)
+    let mut s = STATE.get();
+    // xoshiro256++ by Blackman and Vigna.
+    let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
+    let t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = s[3].rotate_left(45);
+    STATE.set(s);
+    result
 }
 
-struct Pool {
-    bytes: [u8; 1024],
-    used: usize,
-}
-
-impl Pool {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        if self.used + N > self.bytes.len() {
-            // Should the system's randomness fail, ids still have to differ: the standard
-            // library's seed and the time do, too.
-            if getrandom::fill(&mut self.bytes).is_err() {
-                use std::hash::{BuildHasher, RandomState};
-                let seed = RandomState::new();
-                for (i, chunk) in self.bytes.chunks_exact_mut(8).enumerate() {
-                    chunk.copy_from_slice(&seed.hash_one((i, std::time::Instant::now())).to_le_bytes());
-                }
-            }
-            self.used = 0;
-        }
-        let mut taken = [0; N];
-        taken.copy_from_slice(&self.bytes[self.used..self.used + N]);
-        self.used += N;
-        taken
+fn seed() -> [u64; 4] {
+    let mut bytes = [0; 32];
+    let filled = getrandom::fill(&mut bytes);
+    let mut words = bytes.chunks_exact(8).map(|word| word.iter().fold(0, |n, &b| n << 8 | u64::from(b)));
+    let mut state = std::array::from_fn(|_| words.next().unwrap_or_default());
+    // Should the system's randomness fail, ids still have to differ; and zeros would stay zeros.
+    if filled.is_err() || state == [0; 4] {
+        use std::hash::{BuildHasher, RandomState};
+        state = std::array::from_fn(|i| RandomState::new().hash_one((i, std::time::SystemTime::now())) | 1);
     }
+    state
 }
 
 #[cfg(test)]

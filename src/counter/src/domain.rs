@@ -34,7 +34,10 @@ impl Config {
     pub fn new(table: &str) -> Config {
         Config {
             table: table.into(),
-            key: Key { attribute: "pk".into(), value: ITEM.into() },
+            key: Key {
+                attribute: "pk".into(),
+                value: ITEM.into(),
+            },
             attribute: "visitCount".into(),
         }
     }
@@ -43,7 +46,8 @@ impl Config {
     /// `COUNTER_ATTR` (default `visitCount`). An empty one counts as not set.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
         let var = |name| var(name).filter(|value| !value.is_empty());
-        let table = var("TABLE_NAME").ok_or("variable TABLE_NAME is not set; it names the visitor table")?;
+        let table = var("TABLE_NAME")
+            .ok_or("variable TABLE_NAME is not set; it names the visitor table")?;
         let mut config = Config::new(&table);
         if let Some(attribute) = var("PRIMARY_KEY") {
             config.key.attribute = attribute;
@@ -62,7 +66,12 @@ impl Config {
 
     /// What one visit changes.
     pub fn visit(&self) -> Visit<'_> {
-        Visit { table: &self.table, key: &self.key, attribute: &self.attribute, by: 1 }
+        Visit {
+            table: &self.table,
+            key: &self.key,
+            attribute: &self.attribute,
+            by: 1,
+        }
     }
 }
 
@@ -90,27 +99,60 @@ mod tests {
     #[test]
     fn variables_say_where_the_count_is() {
         let check = |vars: &[(&str, &str)], expect: Result<(&str, &str, &str), &str>| {
-            let var = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_string());
+            let var = |name: &str| {
+                vars.iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, v)| (*v).to_string())
+            };
             match (Config::from_vars(var), expect) {
                 (Ok(config), Ok((table, key, attribute))) => {
-                    let key = Key { attribute: key.into(), value: "visitors".into() };
-                    assert_eq!(config.visit(), Visit { table, key: &key, attribute, by: 1 });
+                    let key = Key {
+                        attribute: key.into(),
+                        value: "visitors".into(),
+                    };
+                    assert_eq!(
+                        config.visit(),
+                        Visit {
+                            table,
+                            key: &key,
+                            attribute,
+                            by: 1
+                        }
+                    );
                 }
                 (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
                 (got, expect) => panic!("{vars:?}: {got:?}, expected {expect:?}"),
             }
         };
         check(&[("TABLE_NAME", "t")], Ok(("t", "pk", "visitCount")));
-        check(&[("TABLE_NAME", "t"), ("PRIMARY_KEY", ""), ("COUNTER_ATTR", "")], Ok(("t", "pk", "visitCount")));
-        check(&[("TABLE_NAME", "t"), ("PRIMARY_KEY", "id"), ("COUNTER_ATTR", "n")], Ok(("t", "id", "n")));
+        check(
+            &[
+                ("TABLE_NAME", "t"),
+                ("PRIMARY_KEY", ""),
+                ("COUNTER_ATTR", ""),
+            ],
+            Ok(("t", "pk", "visitCount")),
+        );
+        check(
+            &[
+                ("TABLE_NAME", "t"),
+                ("PRIMARY_KEY", "id"),
+                ("COUNTER_ATTR", "n"),
+            ],
+            Ok(("t", "id", "n")),
+        );
         check(&[], Err("TABLE_NAME is not set"));
         check(&[("TABLE_NAME", "")], Err("TABLE_NAME is not set"));
-        check(&[("TABLE_NAME", "t"), ("COUNTER_ATTR", "pk")], Err("both `pk`"));
+        check(
+            &[("TABLE_NAME", "t"), ("COUNTER_ATTR", "pk")],
+            Err("both `pk`"),
+        );
     }
 
     #[test]
     fn an_error_is_told_with_its_causes() {
-        let error = ports::Error::new("add", "visitors", ports::Kind::Unavailable).because("the disk is gone");
+        let error = ports::Error::new("add", "visitors", ports::Kind::Unavailable)
+            .because("the disk is gone");
         assert_eq!(chain(&error), "add visitors: unavailable: the disk is gone");
     }
 }

@@ -43,13 +43,16 @@ pub fn declared() -> Vec<Declared> {
 pub fn router(documents: Arc<dyn Documents>, config: Config, telemetry: &Telemetry) -> Router {
     let observed = telemetry.service(NAMESPACE, SERVICE);
     // Without a HEAD handler of its own a HEAD would count as a visit.
-    let counting = only_get(get(count).head(wrong_method)).layer(observed.route("/count").page_view());
+    let counting =
+        only_get(get(count).head(wrong_method)).layer(observed.route("/count").page_view());
     let routes = Router::new()
         .route("/count", counting)
         .route("/", only_get(get(page)))
         .route("/resume.pdf", only_get(get(pdf)))
         .with_state(Arc::new(Counter { documents, config }));
-    let mut all = routes.clone().fallback(unknown_path.layer(observed.unmatched()));
+    let mut all = routes
+        .clone()
+        .fallback(unknown_path.layer(observed.unmatched()));
     for stage in STAGES {
         all = all.nest(stage, routes.clone());
     }
@@ -81,7 +84,10 @@ async fn count(State(counter): State<Arc<Counter>>) -> Response {
         Err(error) => {
             call.record("otel.status_code", "ERROR");
             tracing::error!(error = %domain::chain(&error), table = visit.table, "the visit was not counted");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "the visit could not be counted; try again later")
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the visit could not be counted; try again later",
+            )
         }
     }
 }
@@ -91,26 +97,44 @@ async fn page() -> Response {
 }
 
 async fn pdf() -> Response {
-    answer(StatusCode::OK, PDF, &include_bytes!("../assets/resume.pdf")[..])
+    answer(
+        StatusCode::OK,
+        PDF,
+        &include_bytes!("../assets/resume.pdf")[..],
+    )
 }
 
 async fn preflight() -> Response {
     let mut response = answer(StatusCode::NO_CONTENT, JSON, Body::empty());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, OPTIONS"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("*"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
+    );
     response
 }
 
 async fn unknown_path() -> Response {
-    problem(StatusCode::NOT_FOUND, "there is nothing here; the count is at /count")
+    problem(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; the count is at /count",
+    )
 }
 
 async fn wrong_method() -> Response {
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
     response
 }
 
@@ -140,7 +164,10 @@ fn answer(status: StatusCode, kind: HeaderValue, body: impl Into<Body>) -> Respo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

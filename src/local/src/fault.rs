@@ -79,7 +79,9 @@ impl Faults {
             return Ok(());
         };
         if !fault.latency.is_zero() {
-            self.clock.sleep_until(self.clock.now() + fault.latency).await;
+            self.clock
+                .sleep_until(self.clock.now() + fault.latency)
+                .await;
         }
         if fastrand::f64() < fault.error_rate {
             return Err(Error::new(operation, subject, Kind::Unavailable).because("injected fault"));
@@ -89,7 +91,10 @@ impl Faults {
 
     fn current(&self, service: &str) -> Option<Fault> {
         let now = self.clock.now();
-        self.lock().get(service).copied().filter(|fault| now < fault.until)
+        self.lock()
+            .get(service)
+            .copied()
+            .filter(|fault| now < fault.until)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Fault>> {
@@ -106,7 +111,9 @@ struct FaultyDocuments {
 #[async_trait]
 impl Documents for FaultyDocuments {
     async fn add(&self, table: &str, key: &Key, attribute: &str, by: i64) -> Result<i64> {
-        self.faults.strike(&self.service, "update item", table).await?;
+        self.faults
+            .strike(&self.service, "update item", table)
+            .await?;
         self.inner.add(table, key, attribute, by).await
     }
 
@@ -115,13 +122,21 @@ impl Documents for FaultyDocuments {
         self.inner.get(table, key).await
     }
 
-    async fn put(&self, table: &str, key: &Key, item: &Document, only_if_absent: bool) -> Result<()> {
+    async fn put(
+        &self,
+        table: &str,
+        key: &Key,
+        item: &Document,
+        only_if_absent: bool,
+    ) -> Result<()> {
         self.faults.strike(&self.service, "put item", table).await?;
         self.inner.put(table, key, item, only_if_absent).await
     }
 
     async fn delete(&self, table: &str, key: &Key) -> Result<()> {
-        self.faults.strike(&self.service, "delete item", table).await?;
+        self.faults
+            .strike(&self.service, "delete item", table)
+            .await?;
         self.inner.delete(table, key).await
     }
 }

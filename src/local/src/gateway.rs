@@ -48,12 +48,21 @@ struct Seen {
 
 impl Api {
     /// An API in front of a function.
-    pub fn new(name: &str, stage: &str, function: Arc<Function>, pump: &Pump, clock: Arc<dyn Clock>) -> Arc<Api> {
+    pub fn new(
+        name: &str,
+        stage: &str,
+        function: Arc<Function>,
+        pump: &Pump,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Api> {
         Arc::new(Api {
             name: name.into(),
             stage: stage.into(),
             function,
-            access_log: pump.stream(&format!("/aws/apigateway/{name}/{stage}"), &format!("{name}-access")),
+            access_log: pump.stream(
+                &format!("/aws/apigateway/{name}/{stage}"),
+                &format!("{name}-access"),
+            ),
             pump: pump.clone(),
             clock,
         })
@@ -121,7 +130,10 @@ impl Api {
             }
         };
         let begun = Instant::now();
-        let outcome = self.function.invoke(Request::from_parts(parts, Body::from(body))).await;
+        let outcome = self
+            .function
+            .invoke(Request::from_parts(parts, Body::from(body)))
+            .await;
         let integration = begun.elapsed().as_secs_f64() * 1000.0;
         match outcome {
             Ok(response) => (response, integration, None),
@@ -147,7 +159,10 @@ impl Api {
         let at = self.clock.now();
         let flag = |on: bool| if on { 1.0 } else { 0.0 };
         let by_api = Dimensions::new([("ApiName", self.name.as_str())]);
-        let by_stage = Dimensions::new([("ApiName", self.name.as_str()), ("Stage", self.stage.as_str())]);
+        let by_stage = Dimensions::new([
+            ("ApiName", self.name.as_str()),
+            ("Stage", self.stage.as_str()),
+        ]);
         let data = [
             ("Count", 1.0, Unit::Count),
             ("Latency", latency, Unit::Milliseconds),
@@ -157,14 +172,25 @@ impl Api {
         ]
         .into_iter()
         .flat_map(|(name, value, unit)| {
-            [&by_api, &by_stage].map(|d| datum(("AWS/ApiGateway", name), d.clone(), (value, unit), at))
+            [&by_api, &by_stage]
+                .map(|d| datum(("AWS/ApiGateway", name), d.clone(), (value, unit), at))
         })
         .collect();
         self.pump.data(data);
     }
 
-    fn log(&self, seen: &Seen, response: &Response, latency: f64, integration: f64, error: Option<&str>) {
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    fn log(
+        &self,
+        seen: &Seen,
+        response: &Response,
+        latency: f64,
+        integration: f64,
+        error: Option<&str>,
+    ) {
+        let length = response
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok());
         self.access_log.write(
             json!({
                 "requestId": seen.id, "ip": "127.0.0.1", "requestTime": self.clock.now().to_string(),

@@ -19,7 +19,11 @@ const CAPACITY: usize = 65_536;
 const BATCH: usize = 2_048;
 
 enum Item {
-    Line { group: Arc<str>, stream: Arc<str>, event: LogEvent },
+    Line {
+        group: Arc<str>,
+        stream: Arc<str>,
+        event: LogEvent,
+    },
     Segment(String),
     Data(Vec<Datum>),
     Flush(oneshot::Sender<()>),
@@ -69,7 +73,9 @@ impl Pump {
 
     /// Sends a segment document on its way.
     pub fn segment(&self, document: &[u8]) {
-        self.send(Item::Segment(String::from_utf8_lossy(document).into_owned()));
+        self.send(Item::Segment(
+            String::from_utf8_lossy(document).into_owned(),
+        ));
     }
 
     /// Sends data on their way.
@@ -148,7 +154,11 @@ async fn run(mut queue: mpsc::Receiver<Item>, stores: Stores, failed: Arc<Atomic
         let (mut data, mut segments, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for item in batch.drain(..) {
             match item {
-                Item::Line { group, stream, event } => {
+                Item::Line {
+                    group,
+                    stream,
+                    event,
+                } => {
                     if let Some(Ok(extracted)) = telemetry::emf::extract(&event.message) {
                         data.extend(extracted);
                     }

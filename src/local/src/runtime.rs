@@ -58,7 +58,12 @@ pub enum Failure {
 
 impl Function {
     /// A function around a service. Its log stream is named as Lambda names one.
-    pub fn new(config: FunctionConfig, service: Router, pump: &Pump, clock: Arc<dyn Clock>) -> Arc<Function> {
+    pub fn new(
+        config: FunctionConfig,
+        service: Router,
+        pump: &Pump,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Function> {
         let log = Function::log(&config.name, pump, &*clock);
         Arc::new(Function {
             service,
@@ -92,7 +97,8 @@ impl Function {
         }
         let id = request_id();
         let cold = !self.warm.swap(true, Ordering::Relaxed);
-        self.log.write(format!("START RequestId: {id} Version: $LATEST"));
+        self.log
+            .write(format!("START RequestId: {id} Version: $LATEST"));
         let begun = Instant::now();
         let span = tracing::info_span!(
             "invoke",
@@ -104,13 +110,19 @@ impl Function {
             faas.invocation_id = %id,
             otel.status_code = tracing::field::Empty,
         );
-        let work = AssertUnwindSafe(self.service.clone().oneshot(request).instrument(span.clone())).catch_unwind();
+        let work = AssertUnwindSafe(
+            self.service
+                .clone()
+                .oneshot(request)
+                .instrument(span.clone()),
+        )
+        .catch_unwind();
         let outcome = match tokio::time::timeout(self.config.timeout, work).await {
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(panic)) => Err(Failure::Failed(panic_text(&*panic))),
-            Ok(Ok(Ok(response))) if response.status().is_server_error() => {
-                Err(Failure::Failed(format!("the service answered {}", response.status())))
-            }
+            Ok(Ok(Ok(response))) if response.status().is_server_error() => Err(Failure::Failed(
+                format!("the service answered {}", response.status()),
+            )),
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(never))) => match never {},
         };
@@ -121,15 +133,29 @@ impl Function {
         self.report(&id, took, cold, &outcome);
         self.publish(&[
             ("Invocations", 1.0, Unit::Count),
-            ("Errors", if outcome.is_err() { 1.0 } else { 0.0 }, Unit::Count),
+            (
+                "Errors",
+                if outcome.is_err() { 1.0 } else { 0.0 },
+                Unit::Count,
+            ),
             ("Throttles", 0.0, Unit::Count),
             ("Duration", took.as_secs_f64() * 1000.0, Unit::Milliseconds),
-            ("ConcurrentExecutions", f64::from(concurrent.count), Unit::Count),
+            (
+                "ConcurrentExecutions",
+                f64::from(concurrent.count),
+                Unit::Count,
+            ),
         ]);
         outcome
     }
 
-    fn report(&self, id: &str, took: Duration, cold: bool, outcome: &Result<Response<Body>, Failure>) {
+    fn report(
+        &self,
+        id: &str,
+        took: Duration,
+        cold: bool,
+        outcome: &Result<Response<Body>, Failure>,
+    ) {
         let ms = took.as_secs_f64() * 1000.0;
         match outcome {
             Err(Failure::Failed(message)) => self.log.write(
@@ -165,7 +191,8 @@ impl Function {
         let data = values
             .iter()
             .flat_map(|&(name, value, unit)| {
-                [by_function.clone(), Dimensions::NONE].map(|dimensions| datum(("AWS/Lambda", name), dimensions, (value, unit), at))
+                [by_function.clone(), Dimensions::NONE]
+                    .map(|dimensions| datum(("AWS/Lambda", name), dimensions, (value, unit), at))
             })
             .collect();
         self.pump.data(data);
@@ -201,7 +228,14 @@ pub(crate) fn request_id() -> String {
     let n = u128::from_be_bytes(bytes);
     let n = (n & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{n:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 /// The resident memory of this process. All functions live in one process here, so every REPORT

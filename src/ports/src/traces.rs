@@ -76,7 +76,11 @@ impl TraceSummary {
             id: id.into(),
             start: Time::from_millis((start * 1000.0) as i64),
             duration: end.map(|e| e - start),
-            name: root.get("name").and_then(Value::as_str).unwrap_or_default().into(),
+            name: root
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .into(),
             request: match (part("method"), part("url")) {
                 (Some(method), Some(url)) => Some(format!("{method} {url}")),
                 (one, other) => one.or(other).map(str::to_string),

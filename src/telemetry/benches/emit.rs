@@ -69,7 +69,14 @@ fn requests() -> Vec<Served> {
         .map(|_| {
             let trace = TraceId::from_bits((0x65df_b5a1 << 96) | (random.u128(..) >> 32)).unwrap();
             Served {
-                request_id: format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", random.u32(..), random.u16(..), random.u16(..0xfff), random.u16(..0xfff), random.u64(..) >> 16),
+                request_id: format!(
+                    "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+                    random.u32(..),
+                    random.u16(..),
+                    random.u16(..0xfff),
+                    random.u16(..0xfff),
+                    random.u64(..) >> 16
+                ),
                 trace,
                 trace_text: trace.to_string(),
                 image: format!("img_{:022}", random.u64(..)),
@@ -86,7 +93,13 @@ fn requests() -> Vec<Served> {
 const SETS: &[&[&str]] = &[&["Service", "Route", "Status"]];
 
 const fn metric(name: &'static str, unit: Unit) -> Declared {
-    Declared { namespace: "BenchSvc", name, unit, resolution: Resolution::Standard, dimensions: SETS }
+    Declared {
+        namespace: "BenchSvc",
+        name,
+        unit,
+        resolution: Resolution::Standard,
+        dimensions: SETS,
+    }
 }
 
 fn our_line() -> Emf<3, 5, 4> {
@@ -120,7 +133,10 @@ fn write_document(r: &Served, out: &mut Vec<u8>) {
     let after = |ms: u64| Micros((r.at + ms) * 1000);
     let call = |n, ms, name, operation| Segment {
         namespace: Some(Namespace::Aws),
-        aws: Aws { operation: Some(operation), ..Aws::default() },
+        aws: Aws {
+            operation: Some(operation),
+            ..Aws::default()
+        },
         ..Segment::new(name, id(n), start, after(ms))
     };
     let document = Document {
@@ -146,7 +162,12 @@ fn write_document(r: &Served, out: &mut Vec<u8>) {
                 call(2, 2, black_box("S3"), black_box("PutObject")),
                 call(3, 3, black_box("DynamoDB"), black_box("PutItem")),
             ],
-            ..Segment::new(black_box("image-post"), id(0), start, after(r.latency as u64))
+            ..Segment::new(
+                black_box("image-post"),
+                id(0),
+                start,
+                after(r.latency as u64),
+            )
         },
     };
     document.write(out);
@@ -205,7 +226,13 @@ struct Peer<'a> {
 
 impl<'a> Peer<'a> {
     fn new(name: &'static str, run: impl FnMut(usize) -> usize + 'a) -> Peer<'a> {
-        Peer { name, run: Box::new(run), rounds: Vec::new(), allocations: 0.0, bytes: 0.0 }
+        Peer {
+            name,
+            run: Box::new(run),
+            rounds: Vec::new(),
+            allocations: 0.0,
+            bytes: 0.0,
+        }
     }
 
     fn round(&mut self, count: usize) {
@@ -272,7 +299,11 @@ fn main() {
         }
         for ours in [0, 2] {
             peers[ours].round(1024);
-            assert_eq!(peers[ours].allocations, 0.0, "{} allocated", peers[ours].name);
+            assert_eq!(
+                peers[ours].allocations, 0.0,
+                "{} allocated",
+                peers[ours].name
+            );
         }
         return;
     }
@@ -287,18 +318,38 @@ fn main() {
         }
     }
     let medians: Vec<f64> = peers.iter_mut().map(Peer::median).collect();
-    println!("{:<38} {:>9} {:>17} {:>8} {:>7}", "CPU ns a request", "median", "(min-max)", "allocs", "bytes");
+    println!(
+        "{:<38} {:>9} {:>17} {:>8} {:>7}",
+        "CPU ns a request", "median", "(min-max)", "allocs", "bytes"
+    );
     for (peer, median) in peers.iter().zip(&medians) {
-        let range = format!("({:.0}-{:.0})", peer.rounds[0], peer.rounds[peer.rounds.len() - 1]);
-        println!("{:<38} {median:>9.0} {range:>17} {:>8.1} {:>7.0}", peer.name, peer.allocations, peer.bytes);
+        let range = format!(
+            "({:.0}-{:.0})",
+            peer.rounds[0],
+            peer.rounds[peer.rounds.len() - 1]
+        );
+        println!(
+            "{:<38} {median:>9.0} {range:>17} {:>8.1} {:>7.0}",
+            peer.name, peer.allocations, peer.bytes
+        );
     }
-    println!("ours/metrique  {:.2} (goal <= 0.65; EMF line <= 250 ns)", medians[0] / medians[1]);
-    println!("ours/xray-lite {:.2} (goal <= 0.10; X-Ray document <= 350 ns)", medians[2] / medians[3]);
+    println!(
+        "ours/metrique  {:.2} (goal <= 0.65; EMF line <= 250 ns)",
+        medians[0] / medians[1]
+    );
+    println!(
+        "ours/xray-lite {:.2} (goal <= 0.10; X-Ray document <= 350 ns)",
+        medians[2] / medians[3]
+    );
 }
 
 /// Both lines tell CloudWatch the same. metrique leaves the unit out where it is none of time or
 /// size, and our declaration gives every unit, so units are not compared.
-fn same_metrics(line: &Emf<3, 5, 4>, metrique: &mut metrique_writer_format_emf::Emf, requests: &[Served]) {
+fn same_metrics(
+    line: &Emf<3, 5, 4>,
+    metrique: &mut metrique_writer_format_emf::Emf,
+    requests: &[Served],
+) {
     for r in &requests[..16] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         write_line(line, r, &mut ours);
@@ -312,9 +363,13 @@ fn same_metrics(line: &Emf<3, 5, 4>, metrique: &mut metrique_writer_format_emf::
                 Values::Single(value) => (value * 1e6).round(),
                 other => panic!("{other:?}"),
             };
-            let data: Vec<_> = data.into_iter().map(|d| (d.metric, d.at, value(d.values))).collect();
+            let data: Vec<_> = data
+                .into_iter()
+                .map(|d| (d.metric, d.at, value(d.values)))
+                .collect();
             let all: Value = serde_json::from_str(text).unwrap();
-            let properties = ["request_id", "trace_id", "user_agent", "image_id"].map(|p| all[p].clone());
+            let properties =
+                ["request_id", "trace_id", "user_agent", "image_id"].map(|p| all[p].clone());
             (data, properties)
         };
         assert_eq!(metrics(&ours), metrics(&theirs));
@@ -330,7 +385,12 @@ fn documents_are_right(requests: &[Served]) {
         assert_eq!(d["start_time"], r.at as f64 / 1e3);
         assert_eq!(d["http"]["response"]["content_length"], r.bytes_out);
         assert_eq!(d["annotations"]["image_id"], r.image.as_str());
-        let names: Vec<_> = d["subsegments"].as_array().unwrap().iter().map(|s| s["name"].clone()).collect();
+        let names: Vec<_> = d["subsegments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["name"].clone())
+            .collect();
         assert_eq!(names, ["decode", "S3", "DynamoDB"]);
     }
 }

@@ -122,9 +122,11 @@ impl<const D: usize, const M: usize, const P: usize> Emf<D, M, P> {
     /// Appends one line, without its line break. On an error nothing was appended.
     pub fn write(&self, record: &Record<'_, D, M, P>, out: &mut Vec<u8>) -> Result<(), Refused> {
         for (declared, &value) in self.metrics.iter().zip(&record.metrics) {
-            // A comparison with NaN is false, so this refuses it as well.
-            if !(value.abs() <= LARGEST) {
-                return Err(Refused::Value { metric: declared.name, value });
+            if value.is_nan() || value.abs() > LARGEST {
+                return Err(Refused::Value {
+                    metric: declared.name,
+                    value,
+                });
             }
         }
         for (index, value) in record.dimensions.iter().enumerate() {
@@ -176,7 +178,12 @@ pub(crate) fn push_number(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(itoa::Buffer::new().format(thousandths / 1000).as_bytes());
         let rest = (thousandths % 1000) as u16;
         let digit = |n: u16| b'0' + n as u8;
-        out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10 % 10), digit(rest % 10)]);
+        out.extend_from_slice(&[
+            b'.',
+            digit(rest / 100),
+            digit(rest / 10 % 10),
+            digit(rest % 10),
+        ]);
         return;
     }
     out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
@@ -209,14 +216,22 @@ fn directives(metrics: &[Declared]) -> String {
             "Namespace": first.namespace, "Dimensions": first.dimensions, "Metrics": members,
         }));
     }
-    format!(",\"CloudWatchMetrics\":{}}}", serde_json::Value::Array(list))
+    format!(
+        ",\"CloudWatchMetrics\":{}}}",
+        serde_json::Value::Array(list)
+    )
 }
 
 fn broken_limits(dimensions: &[&str], metrics: &[Declared], properties: &[&str]) -> Vec<String> {
     let mut problems = Vec::new();
     let printable = |s: &str| s.bytes().all(|b| (0x20..0x7f).contains(&b)) && !s.trim().is_empty();
     let mut seen = vec!["_aws"];
-    for name in dimensions.iter().copied().chain(metrics.iter().map(|m| m.name)).chain(properties.iter().copied()) {
+    for name in dimensions
+        .iter()
+        .copied()
+        .chain(metrics.iter().map(|m| m.name))
+        .chain(properties.iter().copied())
+    {
         if seen.contains(&name) {
             problems.push(format!("`{name}` is declared twice; rename one"));
         }
@@ -224,34 +239,57 @@ fn broken_limits(dimensions: &[&str], metrics: &[Declared], properties: &[&str])
     }
     for name in dimensions {
         if !printable(name) || name.len() > 250 || name.starts_with(':') {
-            problems.push(format!("dimension `{name}`: 1 to 250 ASCII characters, no `:` in front"));
+            problems.push(format!(
+                "dimension `{name}`: 1 to 250 ASCII characters, no `:` in front"
+            ));
         }
-        if !metrics.iter().any(|m| m.dimensions.iter().any(|set| set.contains(name))) {
-            problems.push(format!("dimension `{name}` is in no metric's set; make it a property"));
+        if !metrics
+            .iter()
+            .any(|m| m.dimensions.iter().any(|set| set.contains(name)))
+        {
+            problems.push(format!(
+                "dimension `{name}` is in no metric's set; make it a property"
+            ));
         }
     }
     for m in metrics {
         let namespace = |b: u8| b.is_ascii_alphanumeric() || b"._#:/-".contains(&b);
-        if m.namespace.is_empty() || m.namespace.len() > 256 || !m.namespace.bytes().all(namespace) {
-            problems.push(format!("namespace `{}`: 1 to 256 of letters, digits and ._#:/-", m.namespace));
+        if m.namespace.is_empty() || m.namespace.len() > 256 || !m.namespace.bytes().all(namespace)
+        {
+            problems.push(format!(
+                "namespace `{}`: 1 to 256 of letters, digits and ._#:/-",
+                m.namespace
+            ));
         }
         if !printable(m.name) || m.name.len() > 1024 {
             problems.push(format!("metric `{}`: 1 to 1024 ASCII characters", m.name));
         }
         if m.dimensions.is_empty() {
-            problems.push(format!("metric `{}` has no dimension set; `&[]` is the set without dimensions", m.name));
+            problems.push(format!(
+                "metric `{}` has no dimension set; `&[]` is the set without dimensions",
+                m.name
+            ));
         }
         for set in m.dimensions {
             if set.len() > MAX_DIMENSIONS {
-                problems.push(format!("metric `{}`: a set has at most {MAX_DIMENSIONS} dimensions", m.name));
+                problems.push(format!(
+                    "metric `{}`: a set has at most {MAX_DIMENSIONS} dimensions",
+                    m.name
+                ));
             }
             for name in set.iter().filter(|n| !dimensions.contains(n)) {
-                problems.push(format!("metric `{}`: dimension `{name}` is not declared", m.name));
+                problems.push(format!(
+                    "metric `{}`: dimension `{name}` is not declared",
+                    m.name
+                ));
             }
         }
     }
     if metrics.len() > MAX_METRICS {
-        problems.push(format!("{} metrics; a line has at most {MAX_METRICS}", metrics.len()));
+        problems.push(format!(
+            "{} metrics; a line has at most {MAX_METRICS}",
+            metrics.len()
+        ));
     }
     problems
 }

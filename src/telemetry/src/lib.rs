@@ -12,6 +12,6 @@ mod setup;
 mod sinks;
 pub mod xray;
 
-pub use setup::{Builder, Now, Telemetry, accept_trace_header, trace_header};
 pub(crate) use setup::header_of;
+pub use setup::{Builder, Now, Telemetry, accept_trace_header, trace_header};
 pub use sinks::{Memory, Null, Stdout};

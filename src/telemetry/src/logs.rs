@@ -51,7 +51,12 @@ struct Invocation {
 
 impl LogLayer {
     pub fn new(sink: Option<Arc<dyn LogSink>>, function: Option<String>, now: Now) -> LogLayer {
-        LogLayer { sink, function, now, dispatch: OnceLock::new() }
+        LogLayer {
+            sink,
+            function,
+            now,
+            dispatch: OnceLock::new(),
+        }
     }
 
     /// From the request that is being worked on, else from the span that is current.
@@ -75,7 +80,12 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let named = self.sink.is_some() && attributes.metadata().fields().iter().any(|f| f.name().as_bytes().first_chunk() == Some(b"faas."));
+        let named = self.sink.is_some()
+            && attributes
+                .metadata()
+                .fields()
+                .iter()
+                .any(|f| f.name().as_bytes().first_chunk() == Some(b"faas."));
         if let (true, Some(span)) = (named, ctx.span(id)) {
             let mut invocation = Invocation::default();
             attributes.record(&mut invocation);
@@ -92,11 +102,20 @@ where
         }
         // Taken out, not borrowed: a field's Debug, or the sink, may log as well.
         let mut buffers = BUFFERS.replace(Buffers::new());
-        let Buffers { line, fields, message, text } = &mut buffers;
+        let Buffers {
+            line,
+            fields,
+            message,
+            text,
+        } = &mut buffers;
         line.clear();
         fields.clear();
         message.clear();
-        event.record(&mut Fields { fields, message, text });
+        event.record(&mut Fields {
+            fields,
+            message,
+            text,
+        });
         if message.is_empty() {
             message.push_str(event.metadata().name());
         }
@@ -127,7 +146,10 @@ where
         member(b",\"function\":", function);
         member(b",\"request_id\":", request.as_deref());
         let trace = self.trace(span.as_ref()).map(TraceId::text);
-        member(b",\"trace_id\":", trace.as_ref().map(|t| crate::xray::ascii(t)));
+        member(
+            b",\"trace_id\":",
+            trace.as_ref().map(|t| crate::xray::ascii(t)),
+        );
         if !fields.is_empty() {
             line.extend_from_slice(b",\"fields\":{");
             line.extend_from_slice(fields);
@@ -148,7 +170,12 @@ struct Buffers {
 
 impl Buffers {
     const fn new() -> Buffers {
-        Buffers { line: Vec::new(), fields: Vec::new(), message: String::new(), text: String::new() }
+        Buffers {
+            line: Vec::new(),
+            fields: Vec::new(),
+            message: String::new(),
+            text: String::new(),
+        }
     }
 }
 
@@ -186,12 +213,14 @@ impl Visit for Fields<'_> {
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.key(field);
-        self.fields.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.fields
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.key(field);
-        self.fields.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.fields
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -205,7 +234,8 @@ impl Visit for Fields<'_> {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.key(field);
-        self.fields.extend_from_slice(if value { b"true" } else { b"false" });
+        self.fields
+            .extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -221,7 +251,11 @@ impl Visit for Fields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = if field.name() == "message" { &mut *self.message } else { text_of(self.text) };
+        let text = if field.name() == "message" {
+            &mut *self.message
+        } else {
+            text_of(self.text)
+        };
         let _ = write!(text, "{value:?}");
         if field.name() != "message" {
             self.key(field);

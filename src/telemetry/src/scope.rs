@@ -16,6 +16,8 @@ pub(crate) struct Scope {
     /// The caller's segment in another process.
     pub parent: Option<SegmentId>,
     pub sampled: bool,
+    /// The request is a segment of its own and not a part of its caller's.
+    pub server: bool,
 }
 
 /// What a request's own span is to say when it ends. Fields of `tracing` would each be copied to

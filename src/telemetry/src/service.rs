@@ -71,11 +71,20 @@ const fn metric(
     unit: Unit,
     dimensions: &'static [&'static [&'static str]],
 ) -> Declared {
-    Declared { namespace, name, unit, resolution: Resolution::Standard, dimensions }
+    Declared {
+        namespace,
+        name,
+        unit,
+        resolution: Resolution::Standard,
+        dimensions,
+    }
 }
 
 /// The metrics of every request; the last is the fast one that alarms of ten seconds watch.
-const fn per_request(namespace: &'static str, sets: &'static [&'static [&'static str]]) -> [Declared; 5] {
+const fn per_request(
+    namespace: &'static str,
+    sets: &'static [&'static [&'static str]],
+) -> [Declared; 5] {
     [
         metric(namespace, "Requests", Unit::Count, sets),
         metric(namespace, "Faults", Unit::Count, sets),
@@ -98,46 +107,83 @@ const fn page_view(namespace: &'static str) -> Declared {
 /// (4xx) and `Latency` (Milliseconds) by Service and by Service and Route, and `Fault` (Count, 0
 /// or 1 per request, kept by the second) by Service.
 pub fn declared(namespace: &'static str) -> Vec<Declared> {
-    std::iter::once(page_view(namespace)).chain(per_request(namespace, BY_ROUTE)).collect()
+    std::iter::once(page_view(namespace))
+        .chain(per_request(namespace, BY_ROUTE))
+        .collect()
 }
 
 impl Service {
     pub(crate) fn new(telemetry: Telemetry, namespace: &'static str, name: &str) -> Service {
         let [requests, faults, errors, latency, fault] = per_request(namespace, BY_ROUTE);
-        let page = [page_view(namespace), requests, faults, errors, latency, fault];
+        let page = [
+            page_view(namespace),
+            requests,
+            faults,
+            errors,
+            latency,
+            fault,
+        ];
         let lines = || -> Result<Lines, Vec<String>> {
             Ok(Lines {
                 page: Emf::declare(["Service", "Route"], page, PROPERTIES)?,
-                routed: Emf::declare(["Service", "Route"], per_request(namespace, BY_ROUTE), PROPERTIES)?,
-                unrouted: Emf::declare(["Service"], per_request(namespace, BY_SERVICE), PROPERTIES)?,
+                routed: Emf::declare(
+                    ["Service", "Route"],
+                    per_request(namespace, BY_ROUTE),
+                    PROPERTIES,
+                )?,
+                unrouted: Emf::declare(
+                    ["Service"],
+                    per_request(namespace, BY_SERVICE),
+                    PROPERTIES,
+                )?,
             })
         };
         match lines() {
-            Ok(lines) => Service { telemetry, name: name.into(), lines: Arc::new(lines) },
-            Err(problems) => panic!("service {name} of namespace `{namespace}`: {}", problems.join("; ")),
+            Ok(lines) => Service {
+                telemetry,
+                name: name.into(),
+                lines: Arc::new(lines),
+            },
+            Err(problems) => panic!(
+                "service {name} of namespace `{namespace}`: {}",
+                problems.join("; ")
+            ),
         }
     }
 
     /// The layer of a route. `path` is what the router matches (`/images/{id}`), so that its
     /// values are few.
     pub fn route(&self, path: &'static str) -> RouteLayer {
-        RouteLayer::new(Route { service: self.clone(), path: Some(path), page: false })
+        RouteLayer::new(Route {
+            service: self.clone(),
+            path: Some(path),
+            page: false,
+        })
     }
 
     /// The layer of what matches no route: counted by Service alone.
     pub fn unmatched(&self) -> RouteLayer {
-        RouteLayer::new(Route { service: self.clone(), path: None, page: false })
+        RouteLayer::new(Route {
+            service: self.clone(),
+            path: None,
+            page: false,
+        })
     }
 }
 
 impl RouteLayer {
     /// Every `GET` of this route is a `PageView`, whatever its answer.
     pub fn page_view(self) -> RouteLayer {
-        RouteLayer::new(Route { page: true, ..self.route.clone() })
+        RouteLayer::new(Route {
+            page: true,
+            ..self.route.clone()
+        })
     }
 
     fn new(route: Route) -> RouteLayer {
-        RouteLayer { route: Box::leak(Box::new(route)) }
+        RouteLayer {
+            route: Box::leak(Box::new(route)),
+        }
     }
 }
 
@@ -145,7 +191,10 @@ impl<S> tower::Layer<S> for RouteLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner, route: self.route }
+        Observe {
+            inner,
+            route: self.route,
+        }
     }
 }
 
@@ -165,7 +214,10 @@ where
         let visit = Visit::begin(self.route, &request);
         // The span is entered when the future runs; a handler's work is all in there.
         let _scope = visit.scope.enter();
-        Observed { inner: Some(self.inner.call(request)), visit: Some(visit) }
+        Observed {
+            inner: Some(self.inner.call(request)),
+            visit: Some(visit),
+        }
     }
 }
 
@@ -199,12 +251,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let visit = this.visit.as_mut().expect("a finished request is not polled again");
+        let visit = this
+            .visit
+            .as_mut()
+            .expect("a finished request is not polled again");
         let _scope = visit.scope.enter();
         visit.polling = true;
         let answer = {
             let _span = visit.span.enter();
-            let inner = this.inner.as_mut().as_pin_mut().expect("it is there until the answer is");
+            let inner = this
+                .inner
+                .as_mut()
+                .as_pin_mut()
+                .expect("it is there until the answer is");
             let answer = inner.poll(cx);
             if answer.is_pending() {
                 visit.polling = false;
@@ -214,14 +273,20 @@ where
             answer
         };
         let visit = this.visit.take().expect("it was there a moment ago");
-        let started = visit.started.then_some(visit.scope);
+        // A caller is told where to look, if there is something to find: a trace, or error lines.
+        let failed = answer
+            .as_ref()
+            .is_ok_and(|r| r.status().is_client_error() || r.status().is_server_error());
+        let started = (visit.started && (visit.scope.sampled || failed)).then_some(visit.scope);
         visit.end(match &answer {
             Ok(response) => Outcome::Answered(response.status()),
             Err(_) => Outcome::Failed,
         });
         Poll::Ready(answer.map(|mut response| {
             if let Some(scope) = started {
-                response.headers_mut().insert(HEADER.clone(), header_value(scope));
+                response
+                    .headers_mut()
+                    .insert(HEADER.clone(), header_value(scope));
             }
             response
         }))
@@ -271,12 +336,15 @@ impl Visit {
         let (scope, origin) = find_scope(telemetry, request, at);
         let span = {
             let _scope = scope.enter();
-            handler_span(route, scope, origin)
+            handler_span(scope, origin)
         };
         // Only a span shows these.
         let (uri, agent) = match span.is_disabled() {
             true => (Uri::default(), None),
-            false => (request.uri().clone(), request.headers().get(USER_AGENT).cloned()),
+            false => (
+                request.uri().clone(),
+                request.headers().get(USER_AGENT).cloned(),
+            ),
         };
         Visit {
             route,
@@ -308,7 +376,10 @@ impl Visit {
         }
         let service = &self.route.service;
         let flag = |on: bool| f64::from(u8::from(on));
-        let (fault, error) = (flag(status.is_server_error()), flag(status.is_client_error()));
+        let (fault, error) = (
+            flag(status.is_server_error()),
+            flag(status.is_client_error()),
+        );
         let trace = self.scope.trace.text();
         let properties = [ascii(&trace), self.method.as_str(), status.as_str()];
         let metrics = [1.0, fault, error, latency, fault];
@@ -317,10 +388,34 @@ impl Visit {
             Some(path) if self.route.page && self.method == Method::GET => {
                 let [requests, faults, errors, latency, fault] = metrics;
                 let metrics = [1.0, requests, faults, errors, latency, fault];
-                lines.page.write(&Record { at, dimensions: [name, path], metrics, properties }, out)
+                lines.page.write(
+                    &Record {
+                        at,
+                        dimensions: [name, path],
+                        metrics,
+                        properties,
+                    },
+                    out,
+                )
             }
-            Some(path) => lines.routed.write(&Record { at, dimensions: [name, path], metrics, properties }, out),
-            None => lines.unrouted.write(&Record { at, dimensions: [name], metrics, properties }, out),
+            Some(path) => lines.routed.write(
+                &Record {
+                    at,
+                    dimensions: [name, path],
+                    metrics,
+                    properties,
+                },
+                out,
+            ),
+            None => lines.unrouted.write(
+                &Record {
+                    at,
+                    dimensions: [name],
+                    metrics,
+                    properties,
+                },
+                out,
+            ),
         });
     }
 }
@@ -337,34 +432,60 @@ enum Origin {
 }
 
 fn find_scope<B>(telemetry: &Telemetry, request: &Request<B>, at: Time) -> (Scope, Origin) {
+    // A function's segment is made by its runtime; the request is a part of it.
+    let server = !telemetry.is_function();
     let current = Span::current();
     if !current.is_none()
         && let Some(header) = crate::header_of(&current)
     {
         let sampled = header.decision == Decision::Sampled;
-        return (Scope { trace: header.trace, parent: None, sampled }, Origin::Here);
+        return (
+            Scope {
+                trace: header.trace,
+                parent: None,
+                sampled,
+                server: false,
+            },
+            Origin::Here,
+        );
     }
-    let header = request.headers().get(&HEADER).and_then(|v| TraceHeader::parse(v.to_str().ok()?));
+    let header = request
+        .headers()
+        .get(&HEADER)
+        .and_then(|v| TraceHeader::parse(v.to_str().ok()?));
     let sampled = match header.map_or(Decision::Undecided, |h| h.decision) {
         Decision::Sampled => telemetry.traces(),
         Decision::NotSampled => false,
         Decision::Undecided => telemetry.sample(at),
     };
     match header {
-        Some(h) => (Scope { trace: h.trace, parent: h.parent, sampled }, Origin::Header),
-        None => (Scope { trace: TraceId::generate(at), parent: None, sampled }, Origin::New),
+        Some(h) => (
+            Scope {
+                trace: h.trace,
+                parent: h.parent,
+                sampled,
+                server,
+            },
+            Origin::Header,
+        ),
+        None => (
+            Scope {
+                trace: TraceId::generate(at),
+                parent: None,
+                sampled,
+                server,
+            },
+            Origin::New,
+        ),
     }
 }
 
 /// The request's own span; what it says of the request follows when it ends.
-fn handler_span(route: &Route, scope: Scope, origin: Origin) -> Span {
-    if !scope.sampled {
-        Span::none()
-    } else if origin == Origin::Here || route.service.telemetry.is_function() {
-        // The function's segment is the runtime's; the request is a part of it.
-        tracing::info_span!("request")
-    } else {
-        tracing::info_span!(parent: None, "request", otel.kind = "server")
+fn handler_span(scope: Scope, origin: Origin) -> Span {
+    match origin {
+        _ if !scope.sampled => Span::none(),
+        Origin::Here => tracing::info_span!("request"),
+        Origin::Header | Origin::New => tracing::info_span!(parent: None, "request"),
     }
 }
 

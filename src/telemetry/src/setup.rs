@@ -20,8 +20,8 @@ use crate::scope::Scope;
 use crate::service::Service;
 use crate::sinks::Null;
 use crate::xray::{
-    Decision, Sampler, Sampling, SegmentId, SegmentSink, Settings, TraceHeader, TraceId, Tracer, UNDECIDED, context,
-    random_u64,
+    Decision, Sampler, Sampling, SegmentId, SegmentSink, Settings, TraceHeader, TraceId, Tracer,
+    UNDECIDED, context, random_u64,
 };
 
 /// A clock.
@@ -210,7 +210,7 @@ impl Builder {
             Tracer::new(sink, settings)
         });
         // Everything that costs time and that documents have no member for is off.
-        let spans = tracer.clone().map(|tracer| {
+        let spans = tracer.map(|tracer| {
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
                 .with_context_activation(false)
@@ -223,7 +223,8 @@ impl Builder {
         let now = self.now.clone().unwrap_or_else(|| Arc::new(system_now));
         let logs = LogLayer::new(self.logs, self.function.clone(), now);
         // One layer made of four: each layer that is put on a subscriber costs on every call.
-        let subscriber = tracing_subscriber::registry().with(logs.and_then(spans).and_then(Gate).and_then(self.level));
+        let subscriber = tracing_subscriber::registry()
+            .with(logs.and_then(spans).and_then(Gate).and_then(self.level));
         let shared = Shared {
             lines: self.lines,
             sampler: Sampler::new(self.sampling),
@@ -250,7 +251,13 @@ pub fn accept_trace_header(span: &Span, header: &str) {
     // stands for it.
     let parent = header.parent.unwrap_or(SegmentId::NOBODY);
     let local = context(header.trace, parent, flags);
-    let remote = SpanContext::new(local.trace_id(), local.span_id(), flags, true, TraceState::NONE);
+    let remote = SpanContext::new(
+        local.trace_id(),
+        local.span_id(),
+        flags,
+        true,
+        TraceState::NONE,
+    );
     // It fails only where there is nothing to tell: without a tracer, or for a disabled span.
     let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
 }
@@ -266,8 +273,13 @@ pub(crate) fn header_of(span: &Span) -> Option<TraceHeader> {
     let context = span.span_context();
     Some(TraceHeader {
         trace: TraceId::from_bits(u128::from_be_bytes(context.trace_id().to_bytes()))?,
-        parent: SegmentId::from_bits(u64::from_be_bytes(context.span_id().to_bytes())).filter(|&p| p != SegmentId::NOBODY),
-        decision: if context.is_sampled() { Decision::Sampled } else { Decision::NotSampled },
+        parent: SegmentId::from_bits(u64::from_be_bytes(context.span_id().to_bytes()))
+            .filter(|&p| p != SegmentId::NOBODY),
+        decision: if context.is_sampled() {
+            Decision::Sampled
+        } else {
+            Decision::NotSampled
+        },
     })
 }
 
@@ -276,7 +288,11 @@ struct Gate;
 
 impl<S: Subscriber> Layer<S> for Gate {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.is_span() { Interest::sometimes() } else { Interest::always() }
+        if metadata.is_span() {
+            Interest::sometimes()
+        } else {
+            Interest::always()
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _ctx: Context<'_, S>) -> bool {
@@ -285,6 +301,8 @@ impl<S: Subscriber> Layer<S> for Gate {
 }
 
 fn system_now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Time::from_millis(since.as_millis() as i64)
 }

@@ -89,7 +89,10 @@ impl LineSink for Memory {
 
 impl LogSink for Memory {
     fn line(&self, scope: LogScope<'_>, line: &[u8]) {
-        held(&self.logs).push((scope.function.map(str::to_owned), String::from_utf8_lossy(line).into_owned()));
+        held(&self.logs).push((
+            scope.function.map(str::to_owned),
+            String::from_utf8_lossy(line).into_owned(),
+        ));
     }
 }
 

@@ -456,7 +456,13 @@ fn why(body: &mut Body, because: &str, next: &str) {
     body.gap();
     let because = clean(because, SENTENCE);
     let next = clean(next, SENTENCE);
-    let ended = |text: &str| if text.ends_with('.') { text.to_string() } else { format!("{text}.") };
+    let ended = |text: &str| {
+        if text.ends_with('.') {
+            text.to_string()
+        } else {
+            format!("{text}.")
+        }
+    };
     let mut sentence = format!("Sent because {}", ended(&because));
     if !next.is_empty() {
         sentence.push_str(" Next mail: ");

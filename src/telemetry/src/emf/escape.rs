@@ -11,7 +11,9 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
 #[inline]
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
     // Without a branch per byte the compiler makes this a vector loop.
-    let plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
+    let plain = text.bytes().fold(true, |plain, b| {
+        plain & (b >= 0x20) & (b != b'"') & (b != b'\\')
+    });
     if plain {
         out.extend_from_slice(text.as_bytes());
     } else {
@@ -29,7 +31,14 @@ fn push_hostile(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
+            0..0x20 => out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(b >> 4)],
+                HEX[usize::from(b & 15)],
+            ]),
             _ => out.push(b),
         }
     }

@@ -3,15 +3,32 @@ use proptest::prelude::*;
 
 use super::*;
 
-const fn metric(name: &'static str, unit: Unit, dimensions: &'static [&'static [&'static str]]) -> Declared {
-    Declared { namespace: "BenchSvc", name, unit, resolution: Resolution::Standard, dimensions }
+const fn metric(
+    name: &'static str,
+    unit: Unit,
+    dimensions: &'static [&'static [&'static str]],
+) -> Declared {
+    Declared {
+        namespace: "BenchSvc",
+        name,
+        unit,
+        resolution: Resolution::Standard,
+        dimensions,
+    }
 }
 
 const BOTH: &[&[&str]] = &[&[], &["Service", "Route"]];
 
 fn line() -> Emf<2, 3, 2> {
-    let fast = Declared { resolution: Resolution::High, ..metric("Fault", Unit::Count, &[&["Service"]]) };
-    let metrics = [metric("Latency", Unit::Milliseconds, BOTH), fast, metric("Size", Unit::None, BOTH)];
+    let fast = Declared {
+        resolution: Resolution::High,
+        ..metric("Fault", Unit::Count, &[&["Service"]])
+    };
+    let metrics = [
+        metric("Latency", Unit::Milliseconds, BOTH),
+        fast,
+        metric("Size", Unit::None, BOTH),
+    ];
     Emf::declare(["Service", "Route"], metrics, ["trace_id", "agent"]).unwrap()
 }
 
@@ -20,7 +37,10 @@ fn written(record: &Record<'_, 2, 3, 2>) -> Result<String, Refused> {
     let result = line().write(record, &mut out);
     let text = String::from_utf8(out).unwrap();
     let line = text.strip_prefix("before").unwrap();
-    assert!(result.is_ok() || line.is_empty(), "a refused record leaves nothing behind");
+    assert!(
+        result.is_ok() || line.is_empty(),
+        "a refused record leaves nothing behind"
+    );
     result.map(|()| line.to_owned())
 }
 
@@ -45,28 +65,69 @@ fn a_line_is_what_the_specification_shows() {
 
 #[test]
 fn cloudwatch_would_refuse_these_so_we_do() {
-    let good = Record { at: Time::EPOCH, dimensions: ["a", "b"], metrics: [1.0; 3], properties: [""; 2] };
-    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, LARGEST * 1.1, -LARGEST * 1.1] {
-        let refused = written(&Record { metrics: [1.0, value, 1.0], ..good }).unwrap_err();
-        assert!(matches!(refused, Refused::Value { metric: "Fault", .. }), "{refused:?}");
+    let good = Record {
+        at: Time::EPOCH,
+        dimensions: ["a", "b"],
+        metrics: [1.0; 3],
+        properties: [""; 2],
+    };
+    for value in [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        LARGEST * 1.1,
+        -LARGEST * 1.1,
+    ] {
+        let refused = written(&Record {
+            metrics: [1.0, value, 1.0],
+            ..good
+        })
+        .unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                Refused::Value {
+                    metric: "Fault",
+                    ..
+                }
+            ),
+            "{refused:?}"
+        );
     }
     assert_eq!(LARGEST, 2f64.powi(360));
     for value in [LARGEST, -LARGEST, f64::MIN_POSITIVE] {
-        assert!(written(&Record { metrics: [value; 3], ..good }).is_ok());
+        assert!(
+            written(&Record {
+                metrics: [value; 3],
+                ..good
+            })
+            .is_ok()
+        );
     }
     let long = "x".repeat(1025);
     for value in ["", &long] {
-        let refused = written(&Record { dimensions: ["a", value], ..good }).unwrap_err();
+        let refused = written(&Record {
+            dimensions: ["a", value],
+            ..good
+        })
+        .unwrap_err();
         assert_eq!(refused, Refused::Dimension { index: 1 });
     }
 }
 
 #[test]
 fn limits_are_checked_at_declaration() {
-    fn check<const D: usize, const M: usize>(dimensions: [&'static str; D], metrics: [Declared; M], expect: &str) {
+    fn check<const D: usize, const M: usize>(
+        dimensions: [&'static str; D],
+        metrics: [Declared; M],
+        expect: &str,
+    ) {
         match Emf::declare(dimensions, metrics, ["p"]) {
             Ok(_) => assert_eq!(expect, "", "it was accepted"),
-            Err(problems) => assert!(!expect.is_empty() && problems.iter().any(|p| p.contains(expect)), "{problems:?}"),
+            Err(problems) => assert!(
+                !expect.is_empty() && problems.iter().any(|p| p.contains(expect)),
+                "{problems:?}"
+            ),
         }
     }
     let m = |dimensions| metric("M", Unit::Count, dimensions);
@@ -81,16 +142,45 @@ fn limits_are_checked_at_declaration() {
     check(["p"], [m(&[&["p"]])], "declared twice");
     check([], [metric("_aws", Unit::Count, &[&[]])], "declared twice");
     check([], [metric("", Unit::Count, &[&[]])], "1 to 1024");
-    check([], [Declared { namespace: "a b", ..m(&[&[]]) }], "namespace `a b`");
-    check([], [Declared { namespace: "", ..m(&[&[]]) }], "namespace ``");
+    check(
+        [],
+        [Declared {
+            namespace: "a b",
+            ..m(&[&[]])
+        }],
+        "namespace `a b`",
+    );
+    check(
+        [],
+        [Declared {
+            namespace: "",
+            ..m(&[&[]])
+        }],
+        "namespace ``",
+    );
     check(["D"], [m(&[&["D"; 31]])], "at most 30");
-    let many: [Declared; 101] = std::array::from_fn(|i| metric(&*Box::leak(i.to_string().into_boxed_str()), Unit::Count, &[&[]]));
+    let many: [Declared; 101] = std::array::from_fn(|i| {
+        metric(
+            &*Box::leak(i.to_string().into_boxed_str()),
+            Unit::Count,
+            &[&[]],
+        )
+    });
     check([], many, "at most 100");
 }
 
 #[test]
 fn what_is_no_metric_line_is_left_alone() {
-    for line in ["", "START RequestId: c0ffee", "{}", "[1]", r#"{"_aws":1}"#, r#"{"_aws":{}}"#, r#"{"_aws":{"CloudWatchMetrics":[]}"#, r#"{"note":"\"_aws\""}"#] {
+    for line in [
+        "",
+        "START RequestId: c0ffee",
+        "{}",
+        "[1]",
+        r#"{"_aws":1}"#,
+        r#"{"_aws":{}}"#,
+        r#"{"_aws":{"CloudWatchMetrics":[]}"#,
+        r#"{"note":"\"_aws\""}"#,
+    ] {
         assert_eq!(extract(line), None, "{line}");
     }
 }
@@ -98,7 +188,8 @@ fn what_is_no_metric_line_is_left_alone() {
 #[test]
 fn a_broken_metric_line_says_what_is_wrong() {
     let check = |directives: &str, members: &str, expect: &str| {
-        let line = format!(r#"{{"_aws":{{"Timestamp":1,"CloudWatchMetrics":{directives}}}{members}}}"#);
+        let line =
+            format!(r#"{{"_aws":{{"Timestamp":1,"CloudWatchMetrics":{directives}}}{members}}}"#);
         match extract(&line).unwrap() {
             Ok(data) => assert_eq!(data.len().to_string(), expect, "{line}"),
             Err(error) => assert!(error.contains(expect), "{error}, expected {expect}"),
@@ -114,18 +205,37 @@ fn a_broken_metric_line_says_what_is_wrong() {
     check(d, r#","D":"d","M":[]"#, "metric `M`");
     check(d, r#","D":1,"M":1"#, "dimension `D`");
     check(d, r#","D":"","M":1"#, "dimension `D`");
-    check(r#"[{"Namespace":"N","Dimensions":[],"Metrics":[]}]"#, "", "no dimension set");
+    check(
+        r#"[{"Namespace":"N","Dimensions":[],"Metrics":[]}]"#,
+        "",
+        "no dimension set",
+    );
     check(r#"[{"Dimensions":[[]],"Metrics":[]}]"#, "", "no Namespace");
-    check(r#"[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M","Unit":"count"}]}]"#, r#","M":1"#, "not a CloudWatch unit");
-    check(r#"[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M","StorageResolution":5}]}]"#, r#","M":1"#, "1 or 60");
+    check(
+        r#"[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M","Unit":"count"}]}]"#,
+        r#","M":1"#,
+        "not a CloudWatch unit",
+    );
+    check(
+        r#"[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M","StorageResolution":5}]}]"#,
+        r#","M":1"#,
+        "1 or 60",
+    );
     let no_time = r#"{"_aws":{"CloudWatchMetrics":[]}}"#;
     assert!(extract(no_time).unwrap().unwrap_err().contains("Timestamp"));
     let list = r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M"}]}]},"M":[1,2.5]}"#;
-    assert_eq!(extract(list).unwrap().unwrap()[0].values, Values::Counted(vec![(1.0, 1.0), (2.5, 1.0)]));
+    assert_eq!(
+        extract(list).unwrap().unwrap()[0].values,
+        Values::Counted(vec![(1.0, 1.0), (2.5, 1.0)])
+    );
 }
 
 fn hostile() -> impl Strategy<Value = String> {
-    prop_oneof![any::<String>(), "[\\x00-\\x20\"\\\\/\\u{7f}-\\u{2029}]{0,40}", Just("\"},\"_aws\":{".to_owned())]
+    prop_oneof![
+        any::<String>(),
+        "[\\x00-\\x20\"\\\\/\\u{7f}-\\u{2029}]{0,40}",
+        Just("\"},\"_aws\":{".to_owned())
+    ]
 }
 
 proptest! {

@@ -11,8 +11,8 @@ use opentelemetry::trace::{Event, SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 
 use super::ids::SegmentId;
-use crate::scope::Ending;
 use super::record::{Aws, Exception, Failure, Http, Kind, Micros, Namespace, Scalar, Segment, Sql};
+use crate::scope::Ending;
 
 /// The attribute that starts a segment of its own although the caller is in the same process.
 pub(crate) const SEGMENT: &str = "xray.segment";
@@ -46,7 +46,10 @@ pub(crate) fn convert<R>(span: &Finished<'_>, write: impl FnOnce(&Segment<'_>) -
         other_metadata: Vec::new(),
     };
     known.gather(span);
-    let route = span.request.and_then(|r| r.route).map(|route| ("http.route", Scalar::Text(route.into())));
+    let route = span
+        .request
+        .and_then(|r| r.route)
+        .map(|route| ("http.route", Scalar::Text(route.into())));
     let annotations = match &route {
         Some(route) if known.annotations.is_empty() => std::slice::from_ref(route),
         Some(route) => {
@@ -56,7 +59,10 @@ pub(crate) fn convert<R>(span: &Finished<'_>, write: impl FnOnce(&Segment<'_>) -
         None => &known.annotations,
     };
     let aws_call = known.text(Member::RpcSystem) == Some("aws-api")
-        || known.text(Member::AwsService).or(known.text(Member::Operation)).is_some();
+        || known
+            .text(Member::AwsService)
+            .or(known.text(Member::Operation))
+            .is_some();
     let url = known.url(span.span_kind);
     let http = match span.request {
         Some(request) => Http {
@@ -82,7 +88,9 @@ pub(crate) fn convert<R>(span: &Finished<'_>, write: impl FnOnce(&Segment<'_>) -
     };
     let segment = span.kind == Kind::Segment;
     write(&Segment {
-        name: span.request.map_or_else(|| known.name(span), |request| request.service),
+        name: span
+            .request
+            .map_or_else(|| known.name(span), |request| request.service),
         id: span.id,
         start: span.start,
         end: span.end.max(span.start),
@@ -198,7 +206,9 @@ impl<'a> Known<'a> {
         if rest.is_empty() {
             return;
         }
-        let listed = self.members[Member::Annotations as usize].map(list).unwrap_or_default();
+        let listed = self.members[Member::Annotations as usize]
+            .map(list)
+            .unwrap_or_default();
         for (key, value) in rest {
             let scalar = || match value {
                 Value::Bool(value) => Scalar::Bool(*value),
@@ -207,7 +217,9 @@ impl<'a> Known<'a> {
                 other => Scalar::Text(other.as_str()),
             };
             let namespace = key.strip_prefix("aws.xray.metadata.");
-            if let Some((namespace, Ok(value))) = namespace.map(|n| (n, serde_json::from_str(&value.as_str()))) {
+            if let Some((namespace, Ok(value))) =
+                namespace.map(|n| (n, serde_json::from_str(&value.as_str())))
+            {
                 self.other_metadata.push((namespace, value));
             } else if listed.contains(&key) || span.annotate.iter().any(|k| k == key) {
                 self.annotations.push((key, scalar()));
@@ -241,15 +253,27 @@ impl<'a> Known<'a> {
     /// The first of the exporter's list that exists.
     fn name<'s>(&'s self, span: &'s Finished<'_>) -> &'s str {
         use Member::*;
-        const NAMES: [Member; 9] =
-            [LocalService, RemoteService, PeerService, AwsService, DbName, Service, RpcService, Host, PeerName];
+        const NAMES: [Member; 9] = [
+            LocalService,
+            RemoteService,
+            PeerService,
+            AwsService,
+            DbName,
+            Service,
+            RpcService,
+            Host,
+            PeerName,
+        ];
         if !self.has_any(NAMES) {
             return span.name;
         }
         let server = *span.span_kind == SpanKind::Server;
         let outward = outward(span.span_kind);
         let strip = |name: &'s str| match self.text(RpcSystem) {
-            Some("aws-api") => name.strip_prefix("AWS.SDK.").or(name.strip_prefix("AWS::")).unwrap_or(name),
+            Some("aws-api") => name
+                .strip_prefix("AWS.SDK.")
+                .or(name.strip_prefix("AWS::"))
+                .unwrap_or(name),
             _ => name,
         };
         self.text(LocalService)
@@ -274,7 +298,9 @@ impl<'a> Known<'a> {
             return Some(Cow::Borrowed(url));
         }
         let peer = || self.text(PeerName).or(self.text(PeerAddress));
-        let host = self.text(Host).or_else(|| peer().filter(|_| *kind != SpanKind::Server));
+        let host = self
+            .text(Host)
+            .or_else(|| peer().filter(|_| *kind != SpanKind::Server));
         let query = |url: Cow<'a, str>| match self.text(Query).filter(|q| !q.is_empty()) {
             Some(query) => Cow::Owned(format!("{url}?{query}")),
             None => url,
@@ -313,11 +339,15 @@ impl<'a> Known<'a> {
 
     fn aws(&self, aws_call: bool) -> Aws<'a> {
         use Member::*;
-        if !self.has_any([Operation, RpcMethod, Region, Account, Request, Table, Queue, LogGroup]) {
+        if !self.has_any([
+            Operation, RpcMethod, Region, Account, Request, Table, Queue, LogGroup,
+        ]) {
             return Aws::default();
         }
         Aws {
-            operation: self.text(Operation).or_else(|| self.text(RpcMethod).filter(|_| aws_call)),
+            operation: self
+                .text(Operation)
+                .or_else(|| self.text(RpcMethod).filter(|_| aws_call)),
             region: self.text(Region),
             account_id: self.text(Account),
             request_id: self.text(Request),
@@ -329,7 +359,17 @@ impl<'a> Known<'a> {
 
     fn sql(&self) -> Sql<'a> {
         const SQL: [&str; 11] = [
-            "db2", "derby", "hive", "mariadb", "mssql", "mysql", "oracle", "postgresql", "sqlite", "teradata", "other_sql",
+            "db2",
+            "derby",
+            "hive",
+            "mariadb",
+            "mssql",
+            "mysql",
+            "oracle",
+            "postgresql",
+            "sqlite",
+            "teradata",
+            "other_sql",
         ];
         match self.text(Member::DbSystem).filter(|s| SQL.contains(s)) {
             None => Sql::default(),
@@ -344,14 +384,19 @@ impl<'a> Known<'a> {
 }
 
 fn outward(kind: &SpanKind) -> bool {
-    matches!(kind, SpanKind::Client | SpanKind::Producer | SpanKind::Consumer)
+    matches!(
+        kind,
+        SpanKind::Client | SpanKind::Producer | SpanKind::Consumer
+    )
 }
 
 /// A list attribute, or one text with commas, since a tracing field holds no list.
 fn list(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => text.as_str().split(',').map(str::trim).collect(),
-        Value::Array(opentelemetry::Array::String(texts)) => texts.iter().map(|t| t.as_str()).collect(),
+        Value::Array(opentelemetry::Array::String(texts)) => {
+            texts.iter().map(|t| t.as_str()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -367,13 +412,21 @@ fn exceptions<'a>(span: &Finished<'a>, remote: bool) -> Vec<Exception<'a>> {
     };
     let mut found = Vec::new();
     for event in span.events {
-        let get = |name: &str| event.attributes.iter().find(|a| a.key.as_str() == name).map(|a| &a.value);
+        let get = |name: &str| {
+            event
+                .attributes
+                .iter()
+                .find(|a| a.key.as_str() == name)
+                .map(|a| &a.value)
+        };
         let text = |name: &str| get(name).map(Value::as_str);
         if event.name == "exception" {
             let message = text("exception.message").unwrap_or_default();
             found.push(one(text("exception.type").unwrap_or_default(), message));
             // tracing-opentelemetry puts the chain of sources here.
-            if let Some(Value::Array(opentelemetry::Array::String(causes))) = get("exception.stacktrace") {
+            if let Some(Value::Array(opentelemetry::Array::String(causes))) =
+                get("exception.stacktrace")
+            {
                 for cause in causes {
                     if let Some(last) = found.last_mut() {
                         last.caused_by_next = true;
@@ -382,10 +435,13 @@ fn exceptions<'a>(span: &Finished<'a>, remote: bool) -> Vec<Exception<'a>> {
                 }
             }
         } else if text("level").as_deref() == Some("ERROR") {
-            found.push(one("error".into(), match text("error") {
-                Some(error) => format!("{}: {error}", event.name).into(),
-                None => event.name.as_ref().into(),
-            }));
+            found.push(one(
+                "error".into(),
+                match text("error") {
+                    Some(error) => format!("{}: {error}", event.name).into(),
+                    None => event.name.as_ref().into(),
+                },
+            ));
         }
     }
     if let (true, Status::Error { description }) = (found.is_empty(), span.status)

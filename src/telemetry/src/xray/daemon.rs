@@ -23,11 +23,18 @@ impl XrayDaemon {
 
     /// Opens a socket; whether a daemon listens there nobody can know.
     pub fn connect(address: SocketAddr) -> io::Result<XrayDaemon> {
-        let any: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+        let any: SocketAddr = if address.is_ipv4() {
+            ([0, 0, 0, 0], 0).into()
+        } else {
+            ([0u16; 8], 0).into()
+        };
         let socket = UdpSocket::bind(any)?;
         socket.connect(address)?;
         socket.set_nonblocking(true)?;
-        Ok(XrayDaemon { socket, dropped: AtomicU64::new(0) })
+        Ok(XrayDaemon {
+            socket,
+            dropped: AtomicU64::new(0),
+        })
     }
 
     /// Reads the value of `AWS_XRAY_DAEMON_ADDRESS`: `host:port`, or `udp:host:port` among others.
@@ -69,10 +76,17 @@ mod tests {
     #[test]
     fn the_daemons_address_reads_as_the_sdks_read_it() {
         let check = |text: &str, expect: Option<&str>| {
-            assert_eq!(XrayDaemon::address(text), expect.map(|e| e.parse().unwrap()), "{text}");
+            assert_eq!(
+                XrayDaemon::address(text),
+                expect.map(|e| e.parse().unwrap()),
+                "{text}"
+            );
         };
         check("169.254.79.129:2000", Some("169.254.79.129:2000"));
-        check("tcp:127.0.0.1:2000 udp:127.0.0.2:2001", Some("127.0.0.2:2001"));
+        check(
+            "tcp:127.0.0.1:2000 udp:127.0.0.2:2001",
+            Some("127.0.0.2:2001"),
+        );
         check("udp:[::1]:2000", Some("[::1]:2000"));
         check("nowhere", None);
     }
@@ -84,7 +98,10 @@ mod tests {
         sender.segment(b"{\"name\":\"a\"}");
         let mut datagram = [0; 100];
         let length = daemon.recv(&mut datagram).unwrap();
-        assert_eq!(&datagram[..length], b"{\"format\": \"json\", \"version\": 1}\n{\"name\":\"a\"}");
+        assert_eq!(
+            &datagram[..length],
+            b"{\"format\": \"json\", \"version\": 1}\n{\"name\":\"a\"}"
+        );
         sender.segment(&vec![b' '; 70_000]);
         assert_eq!(sender.dropped(), 1, "what no datagram holds is counted");
     }

@@ -53,7 +53,11 @@ impl TraceHeader {
                 _ => {}
             }
         }
-        Some(TraceHeader { trace: trace?, parent, decision })
+        Some(TraceHeader {
+            trace: trace?,
+            parent,
+            decision,
+        })
     }
 }
 
@@ -85,7 +89,10 @@ mod tests {
         };
         let whole = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
         check(whole, Some(whole));
-        check("Sampled=0;Root=1-5759e988-bd862e3fe1be46a994272793", Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"));
+        check(
+            "Sampled=0;Root=1-5759e988-bd862e3fe1be46a994272793",
+            Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"),
+        );
         check(
             "Self=1-67891234-12456789abcdef012345678; Root=1-67891233-abcdef012345678912345678;Lineage=a87bd80c:1;Sampled=?",
             Some("Root=1-67891233-abcdef012345678912345678"),

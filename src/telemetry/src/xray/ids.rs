@@ -155,12 +155,16 @@ pub(crate) fn random_u64() -> u64 {
 fn seed() -> [u64; 4] {
     let mut bytes = [0; 32];
     let filled = getrandom::fill(&mut bytes);
-    let mut words = bytes.chunks_exact(8).map(|word| word.iter().fold(0, |n, &b| n << 8 | u64::from(b)));
+    let mut words = bytes
+        .chunks_exact(8)
+        .map(|word| word.iter().fold(0, |n, &b| n << 8 | u64::from(b)));
     let mut state = std::array::from_fn(|_| words.next().unwrap_or_default());
     // Should the system's randomness fail, ids still have to differ; and zeros would stay zeros.
     if filled.is_err() || state == [0; 4] {
         use std::hash::{BuildHasher, RandomState};
-        state = std::array::from_fn(|i| RandomState::new().hash_one((i, std::time::SystemTime::now())) | 1);
+        state = std::array::from_fn(|i| {
+            RandomState::new().hash_one((i, std::time::SystemTime::now())) | 1
+        });
     }
     state
 }
@@ -174,8 +178,16 @@ mod tests {
         let id: TraceId = "1-5759e988-bd862e3fe1be46a994272793".parse().unwrap();
         assert_eq!(id.bits(), 0x5759e988bd862e3fe1be46a994272793);
         assert_eq!(id.to_string(), "1-5759e988-bd862e3fe1be46a994272793");
-        assert_eq!("00f067aa0ba902b7".parse::<SegmentId>().unwrap().to_string(), "00f067aa0ba902b7");
-        for wrong in ["", "0000000000000000", "00f067aa0ba902b", "+0f067aa0ba902b7"] {
+        assert_eq!(
+            "00f067aa0ba902b7".parse::<SegmentId>().unwrap().to_string(),
+            "00f067aa0ba902b7"
+        );
+        for wrong in [
+            "",
+            "0000000000000000",
+            "00f067aa0ba902b",
+            "+0f067aa0ba902b7",
+        ] {
             assert!(wrong.parse::<SegmentId>().is_err(), "{wrong}");
         }
     }
@@ -183,8 +195,12 @@ mod tests {
     #[test]
     fn a_new_trace_begins_with_its_second_and_differs() {
         let now = Time::from_secs(0x5759_e988);
-        let ids: std::collections::HashSet<_> = (0..10_000).map(|_| TraceId::generate(now)).collect();
+        let ids: std::collections::HashSet<_> =
+            (0..10_000).map(|_| TraceId::generate(now)).collect();
         assert_eq!(ids.len(), 10_000);
-        assert!(ids.iter().all(|id| id.to_string().starts_with("1-5759e988-")));
+        assert!(
+            ids.iter()
+                .all(|id| id.to_string().starts_with("1-5759e988-"))
+        );
     }
 }

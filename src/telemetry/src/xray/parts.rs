@@ -87,9 +87,11 @@ impl Parts {
     /// are under way.
     pub fn open(&self, trace: TraceId, shift: i64) -> Option<(Slot, SegmentId)> {
         let slot = held(&self.free).pop().or_else(|| {
-            let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-                (next < 1 << SLOT_BITS).then_some(next + 1)
-            });
+            let taken = self
+                .next
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                    (next < 1 << SLOT_BITS).then_some(next + 1)
+                });
             taken.ok().map(|slot| slot as u16)
         });
         let Some(slot) = slot.map(Slot) else {
@@ -114,13 +116,24 @@ impl Parts {
         let parent = head.parent.unwrap_or(id);
         {
             let mut part = held(self.part(slot));
-            if part.trace == head.trace.0 && part.fragments.len() < MAX_FRAGMENTS && part.bytes.len() < MAX_PARTS {
-                let Part { bytes, fragments, .. } = &mut *part;
+            if part.trace == head.trace.0
+                && part.fragments.len() < MAX_FRAGMENTS
+                && part.bytes.len() < MAX_PARTS
+            {
+                let Part {
+                    bytes, fragments, ..
+                } = &mut *part;
                 let from = bytes.len();
                 write(bytes);
                 if bytes.len() <= MAX_PARTS {
                     let to = bytes.len();
-                    fragments.push(Fragment { id, parent, from, to, written: false });
+                    fragments.push(Fragment {
+                        id,
+                        parent,
+                        from,
+                        to,
+                        written: false,
+                    });
                     return;
                 }
                 let alone = bytes.split_off(from);
@@ -136,13 +149,20 @@ impl Parts {
     pub fn close(&self, slot: Slot, head: Head, segment: &Segment<'_>) {
         with_buffer(|out| {
             let mut part = held(self.part(slot));
-            let Part { fragments, bytes, .. } = &mut *part;
+            let Part {
+                fragments, bytes, ..
+            } = &mut *part;
             write_head(out, head.trace, head.parent, head.kind);
             let members = out.len();
             segment.write_members(out);
             if out.len() + bytes.len() + 2 * fragments.len() + 20 > MAX_DOCUMENT {
                 out.truncate(members);
-                Segment { metadata: &[], other_metadata: &[], ..segment.clone() }.write_members(out);
+                Segment {
+                    metadata: &[],
+                    other_metadata: &[],
+                    ..segment.clone()
+                }
+                .write_members(out);
             }
             nest(fragments, bytes, segment.id, out);
             out.push(b'}');
@@ -155,7 +175,13 @@ impl Parts {
         held(&self.free).push(slot.0);
     }
 
-    fn send_rest(&self, trace: TraceId, fragments: &mut [Fragment], bytes: &[u8], out: &mut Vec<u8>) {
+    fn send_rest(
+        &self,
+        trace: TraceId,
+        fragments: &mut [Fragment],
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         for i in 0..fragments.len() {
             // A fragment whose parent waits here as well is written inside that parent.
             let parent = fragments[i].parent;
@@ -207,7 +233,11 @@ fn nest(fragments: &mut [Fragment], bytes: &[u8], parent: SegmentId, out: &mut V
         }
         fragments[i].written = true;
         let Fragment { id, from, to, .. } = fragments[i];
-        out.extend_from_slice(if std::mem::take(&mut first) { b",\"subsegments\":[{" } else { b",{" });
+        out.extend_from_slice(if std::mem::take(&mut first) {
+            b",\"subsegments\":[{"
+        } else {
+            b",{"
+        });
         out.extend_from_slice(&bytes[from..to]);
         nest(fragments, bytes, id, out);
         out.push(b'}');

@@ -207,12 +207,12 @@ impl<'a> Segment<'a> {
             object.text(b"\"version\":", self.version);
             object.close();
         }
-        out.extend_from_slice(match self.failure {
-            Failure::None => b"",
-            Failure::Error => b",\"error\":true",
-            Failure::Throttle => b",\"error\":true,\"throttle\":true",
-            Failure::Fault => b",\"fault\":true",
-        });
+        match self.failure {
+            Failure::None => {}
+            Failure::Error => out.extend_from_slice(b",\"error\":true"),
+            Failure::Throttle => out.extend_from_slice(b",\"error\":true,\"throttle\":true"),
+            Failure::Fault => out.extend_from_slice(b",\"fault\":true"),
+        }
         self.http.write(out);
         self.aws.write(out);
         self.sql.write(out);
@@ -262,7 +262,12 @@ pub(crate) fn write_head(out: &mut Vec<u8>, trace: TraceId, parent: Option<Segme
 
 impl Http<'_> {
     fn write(&self, out: &mut Vec<u8>) {
-        let request = self.method.or(self.url).or(self.user_agent).or(self.client_ip).is_some();
+        let request = self
+            .method
+            .or(self.url)
+            .or(self.user_agent)
+            .or(self.client_ip)
+            .is_some();
         let response = self.status.is_some() || self.content_length.is_some();
         if !request && !response {
             return;
@@ -291,8 +296,21 @@ impl Http<'_> {
 
 impl Aws<'_> {
     fn write(&self, out: &mut Vec<u8>) {
-        let Aws { operation, region, account_id, request_id, table_name, queue_url, log_group } = *self;
-        let texts = operation.or(table_name).or(region).or(account_id).or(request_id).or(queue_url);
+        let Aws {
+            operation,
+            region,
+            account_id,
+            request_id,
+            table_name,
+            queue_url,
+            log_group,
+        } = *self;
+        let texts = operation
+            .or(table_name)
+            .or(region)
+            .or(account_id)
+            .or(request_id)
+            .or(queue_url);
         if texts.or(log_group).is_none() {
             return;
         }
@@ -314,7 +332,13 @@ impl Aws<'_> {
 
 impl Sql<'_> {
     fn write(&self, out: &mut Vec<u8>) {
-        if self.database_type.or(self.url).or(self.sanitized_query).or(self.user).is_none() {
+        if self
+            .database_type
+            .or(self.url)
+            .or(self.sanitized_query)
+            .or(self.user)
+            .is_none()
+        {
             return;
         }
         let mut object = Object::open(out, b",\"sql\":{");
@@ -354,13 +378,21 @@ fn write_cause(exceptions: &[Exception<'_>], out: &mut Vec<u8>) {
 
 fn write_annotations(pairs: &[(&str, Scalar<'_>)], out: &mut Vec<u8>) {
     for (i, (key, value)) in pairs.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b",\"annotations\":{\"" } else { b",\"" });
+        out.extend_from_slice(if i == 0 {
+            b",\"annotations\":{\""
+        } else {
+            b",\""
+        });
         // Letters, digits and `_` are what filter expressions can name.
         let byte = |b: u8| if b.is_ascii_alphanumeric() { b } else { b'_' };
         if key.is_ascii() {
             out.extend(key.bytes().take(500).map(byte));
         } else {
-            out.extend(key.chars().take(500).map(|c| u8::try_from(c).map_or(b'_', byte)));
+            out.extend(
+                key.chars()
+                    .take(500)
+                    .map(|c| u8::try_from(c).map_or(b'_', byte)),
+            );
         }
         out.extend_from_slice(b"\":");
         value.write(out, MAX_ANNOTATION);
@@ -368,7 +400,11 @@ fn write_annotations(pairs: &[(&str, Scalar<'_>)], out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write_metadata(default: &[(&str, Scalar<'_>)], others: &[(&str, serde_json::Value)], out: &mut Vec<u8>) {
+fn write_metadata(
+    default: &[(&str, Scalar<'_>)],
+    others: &[(&str, serde_json::Value)],
+    out: &mut Vec<u8>,
+) {
     let mut metadata = Object::open(out, b",\"metadata\":{");
     if !default.is_empty() {
         let mut object = metadata.object(b"\"default\":{");
@@ -393,7 +429,9 @@ impl Scalar<'_> {
     fn write(&self, out: &mut Vec<u8>, limit: usize) {
         match self {
             Scalar::Text(text) => push_limited(out, text, limit),
-            Scalar::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+            Scalar::Int(value) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes())
+            }
             Scalar::Float(value) if value.is_finite() => push_number(out, *value),
             // JSON has no word for these.
             Scalar::Float(value) => push_text(out, &value.to_string()),
@@ -409,14 +447,19 @@ struct Object<'o> {
 }
 
 impl<'o> Object<'o> {
+    #[inline(always)]
     fn open(out: &'o mut Vec<u8>, brace: &[u8]) -> Object<'o> {
         out.extend_from_slice(brace);
         Object { out, empty: true }
     }
 
+    #[inline(always)]
     fn object(&mut self, key: &[u8]) -> Object<'_> {
         self.member(key);
-        Object { out: self.out, empty: true }
+        Object {
+            out: self.out,
+            empty: true,
+        }
     }
 
     #[inline]
@@ -426,11 +469,14 @@ impl<'o> Object<'o> {
         }
     }
 
+    // Inlined, so that the length of what is copied is known.
+    #[inline(always)]
     fn member(&mut self, member: &[u8]) {
         self.comma();
         self.out.extend_from_slice(member);
     }
 
+    #[inline(always)]
     fn text(&mut self, key: &[u8], value: Option<&str>) {
         if let Some(value) = value {
             self.member(key);
@@ -438,10 +484,12 @@ impl<'o> Object<'o> {
         }
     }
 
+    #[inline(always)]
     fn number(&mut self, key: &[u8], value: Option<u64>) {
         if let Some(value) = value {
             self.member(key);
-            self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         }
     }
 
@@ -450,6 +498,7 @@ impl<'o> Object<'o> {
     }
 }
 
+#[inline(always)]
 fn push_member(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
     if let Some(value) = value {
         out.extend_from_slice(key);
@@ -468,7 +517,9 @@ fn limited(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
     }
-    text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(limit)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 /// A name of the characters that X-Ray takes.
@@ -493,7 +544,8 @@ fn push_name(out: &mut Vec<u8>, name: &str) {
         out.extend_from_slice(name.as_bytes());
         return;
     }
-    let allowed = |c: &char| c.is_alphanumeric() || c.is_whitespace() || "_.:/%&#=+\\-@".contains(*c);
+    let allowed =
+        |c: &char| c.is_alphanumeric() || c.is_whitespace() || "_.:/%&#=+\\-@".contains(*c);
     let cleaned: String = name.chars().filter(allowed).take(MAX_NAME).collect();
     push_escaped(out, if cleaned.is_empty() { "span" } else { &cleaned });
 }
@@ -513,8 +565,21 @@ fn push_seconds(out: &mut Vec<u8>, at: Micros) {
     // Ten digits of seconds last until the year 2286.
     let seconds = at.0 / 1_000_000 % 10_000_000_000;
     // Each part fits 32 bits, whose division is quicker.
-    let (high, low, micros) = ((seconds / 10_000) as u32, (seconds % 10_000) as u32, (at.0 % 1_000_000) as u32);
-    for (end, n) in [(6, high), (4, high / 100), (2, high / 10_000), (10, low), (8, low / 100), (17, micros), (15, micros / 100), (13, micros / 10_000)] {
+    let (high, low, micros) = (
+        (seconds / 10_000) as u32,
+        (seconds % 10_000) as u32,
+        (at.0 % 1_000_000) as u32,
+    );
+    for (end, n) in [
+        (6, high),
+        (4, high / 100),
+        (2, high / 10_000),
+        (10, low),
+        (8, low / 100),
+        (17, micros),
+        (15, micros / 100),
+        (13, micros / 10_000),
+    ] {
         text[end - 2..end].copy_from_slice(&PAIRS[(n % 100) as usize]);
     }
     if text[0] == b'0' {

@@ -34,7 +34,10 @@ pub struct Sampler {
 impl Sampler {
     /// With a full reservoir.
     pub const fn new(rule: Sampling) -> Sampler {
-        Sampler { rule, used: AtomicU64::new(0) }
+        Sampler {
+            rule,
+            used: AtomicU64::new(0),
+        }
     }
 
     /// Whether a trace that begins `now` is recorded; `chance` is a uniform draw from [0, 1).
@@ -47,12 +50,21 @@ impl Sampler {
         };
         let second = (now.secs() as u64) << 32;
         let before = self.used.load(Ordering::Relaxed);
-        let taken = if before & !0xffff_ffff == second { before & 0xffff_ffff } else { 0 };
+        let taken = if before & !0xffff_ffff == second {
+            before & 0xffff_ffff
+        } else {
+            0
+        };
         // Losing the race to another request leaves it to chance, which costs a sample at most.
         let reserved = taken < u64::from(per_second)
             && self
                 .used
-                .compare_exchange(before, second | (taken + 1), Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    before,
+                    second | (taken + 1),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok();
         reserved || chance < rate
     }
@@ -66,14 +78,41 @@ mod tests {
     fn the_reservoir_fills_each_second_and_chance_takes_of_the_rest() {
         let check = |rule: Sampling, draws: &[(i64, f64)], expect: &[bool]| {
             let sampler = Sampler::new(rule);
-            let got: Vec<bool> = draws.iter().map(|&(at, chance)| sampler.decide(Time::from_millis(at), chance)).collect();
+            let got: Vec<bool> = draws
+                .iter()
+                .map(|&(at, chance)| sampler.decide(Time::from_millis(at), chance))
+                .collect();
             assert_eq!(got, expect, "{rule:?}");
         };
-        let draws = [(1_000, 0.9), (1_001, 0.9), (1_999, 0.04), (2_000, 0.9), (2_001, 0.051)];
-        check(Sampling::Standard, &draws, &[true, false, true, true, false]);
+        let draws = [
+            (1_000, 0.9),
+            (1_001, 0.9),
+            (1_999, 0.04),
+            (2_000, 0.9),
+            (2_001, 0.051),
+        ];
+        check(
+            Sampling::Standard,
+            &draws,
+            &[true, false, true, true, false],
+        );
         check(Sampling::Always, &draws, &[true; 5]);
         check(Sampling::Never, &draws, &[false; 5]);
-        check(Sampling::Reservoir { per_second: 2, rate: 0.0 }, &draws, &[true, true, false, true, true]);
-        check(Sampling::Reservoir { per_second: 0, rate: 1.0 }, &draws, &[true; 5]);
+        check(
+            Sampling::Reservoir {
+                per_second: 2,
+                rate: 0.0,
+            },
+            &draws,
+            &[true, true, false, true, true],
+        );
+        check(
+            Sampling::Reservoir {
+                per_second: 0,
+                rate: 1.0,
+            },
+            &draws,
+            &[true; 5],
+        );
     }
 }

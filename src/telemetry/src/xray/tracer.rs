@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use model::Time;
-use opentelemetry::trace::{Event, Span, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, TraceState};
+use opentelemetry::trace::{
+    Event, Span, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, TraceState,
+};
 use opentelemetry::{Context, KeyValue, SpanId, TraceFlags, Value};
 
 use super::SegmentSink;
@@ -72,14 +74,23 @@ enum Start {
     /// Into the document of a span of this process.
     Below { trace: TraceId, parent: SegmentId },
     /// Into a document of its own.
-    Root { trace: TraceId, parent: Option<SegmentId> },
+    Root {
+        trace: TraceId,
+        parent: Option<SegmentId>,
+        segment: bool,
+    },
     /// Nowhere; the context goes on to its children.
     Unrecorded(SpanContext),
 }
 
 impl Tracer {
     pub(crate) fn new(sink: Arc<dyn SegmentSink>, settings: Settings) -> Tracer {
-        let Settings { sampling, annotate, version, now } = settings;
+        let Settings {
+            sampling,
+            annotate,
+            version,
+            now,
+        } = settings;
         Tracer(Box::leak(Box::new(Shared {
             parts: Parts::new(sink),
             sampler: Sampler::new(sampling),
@@ -101,26 +112,49 @@ impl Tracer {
         };
         let ids = || {
             let trace = TraceId::from_bits(u128::from_be_bytes(parent.trace_id().to_bytes()))?;
-            Some((trace, SegmentId::from_bits(u64::from_be_bytes(parent.span_id().to_bytes()))?))
+            Some((
+                trace,
+                SegmentId::from_bits(u64::from_be_bytes(parent.span_id().to_bytes()))?,
+            ))
         };
         if let Some((trace, caller)) = ids() {
             let undecided = parent.is_remote() && parent.trace_flags() == UNDECIDED;
-            return if !parent.is_sampled() && !(undecided && sample()) {
+            return if !(parent.is_sampled() || undecided && sample()) {
                 Start::Unrecorded(context(trace, caller, TraceFlags::NOT_SAMPLED))
             } else if parent.is_remote() || own_segment {
-                Start::Root { trace, parent: Some(caller).filter(|&c| c != SegmentId::NOBODY) }
+                Start::Root {
+                    trace,
+                    parent: Some(caller).filter(|&c| c != SegmentId::NOBODY),
+                    segment: own_segment,
+                }
             } else {
-                Start::Below { trace, parent: caller }
+                Start::Below {
+                    trace,
+                    parent: caller,
+                }
             };
         }
         match Scope::current() {
-            Some(Scope { trace, parent, sampled: true, .. }) => Start::Root { trace, parent },
+            Some(Scope {
+                trace,
+                parent,
+                sampled: true,
+                server,
+            }) => Start::Root {
+                trace,
+                parent,
+                segment: own_segment || server,
+            },
             Some(_) => Start::Unrecorded(SpanContext::NONE),
             // Spans of work that nobody asked for make no traces, unless they say so.
             None if own_segment => {
                 let trace = TraceId::generate(self.time(at));
                 if sample() {
-                    Start::Root { trace, parent: None }
+                    Start::Root {
+                        trace,
+                        parent: None,
+                        segment: true,
+                    }
                 } else {
                     let id = SegmentId::generate();
                     Start::Unrecorded(context(trace, id, TraceFlags::NOT_SAMPLED))
@@ -139,7 +173,10 @@ impl Tracer {
 
     /// How far this process's clock is from the system's.
     fn shift(&self, at: SystemTime) -> i64 {
-        self.0.now.as_ref().map_or(0, |now| now().millis() * 1000 - micros(at) as i64)
+        self.0
+            .now
+            .as_ref()
+            .map_or(0, |now| now().millis() * 1000 - micros(at) as i64)
     }
 }
 
@@ -152,20 +189,42 @@ impl opentelemetry::trace::Tracer for Tracer {
         let attributes = builder.attributes.unwrap_or_default();
         let says = |a: &KeyValue| a.key.as_str() == SEGMENT && a.value == Value::Bool(true);
         let own_segment = kind == SpanKind::Server || attributes.iter().any(says);
-        let (trace, parent, place, root) = match self.start(own_segment, parent_cx.span().span_context(), start) {
-            Start::Unrecorded(context) => return TraceSpan { context, recording: None },
-            Start::Below { trace, parent } => {
-                let slot = Slot::of(parent);
-                (trace, Some(parent), Some((slot, slot.new_id())), None)
-            }
-            Start::Root { trace, parent } => {
-                let kind = if own_segment || parent.is_none() { Kind::Segment } else { Kind::Subsegment };
-                (trace, parent, self.0.parts.open(trace, self.shift(start)), Some(kind))
-            }
-        };
+        let (trace, parent, place, root) =
+            match self.start(own_segment, parent_cx.span().span_context(), start) {
+                Start::Unrecorded(context) => {
+                    return TraceSpan {
+                        context,
+                        recording: None,
+                    };
+                }
+                Start::Below { trace, parent } => {
+                    let slot = Slot::of(parent);
+                    (trace, Some(parent), Some((slot, slot.new_id())), None)
+                }
+                Start::Root {
+                    trace,
+                    parent,
+                    segment,
+                } => {
+                    let kind = if segment || parent.is_none() {
+                        Kind::Segment
+                    } else {
+                        Kind::Subsegment
+                    };
+                    (
+                        trace,
+                        parent,
+                        self.0.parts.open(trace, self.shift(start)),
+                        Some(kind),
+                    )
+                }
+            };
         let Some((slot, id)) = place else {
             let context = context(trace, SegmentId::generate(), TraceFlags::NOT_SAMPLED);
-            return TraceSpan { context, recording: None };
+            return TraceSpan {
+                context,
+                recording: None,
+            };
         };
         TraceSpan {
             context: context(trace, id, TraceFlags::SAMPLED),
@@ -189,11 +248,25 @@ impl Recording {
     fn finish(&self, context: &SpanContext, end: SystemTime) {
         let trace = TraceId(u128::from_be_bytes(context.trace_id().to_bytes()));
         let id = SegmentId(u64::from_be_bytes(context.span_id().to_bytes()));
-        let Shared { parts, annotate, version, now, .. } = self.tracer.0;
-        let shift = if now.is_some() { parts.shift(self.slot) } else { 0 };
+        let Shared {
+            parts,
+            annotate,
+            version,
+            now,
+            ..
+        } = self.tracer.0;
+        let shift = if now.is_some() {
+            parts.shift(self.slot)
+        } else {
+            0
+        };
         let moved = |at: SystemTime| Micros(micros(at).saturating_add_signed(shift));
         let kind = self.root.unwrap_or(Kind::Subsegment);
-        let head = Head { trace, parent: self.parent, kind };
+        let head = Head {
+            trace,
+            parent: self.parent,
+            kind,
+        };
         let request = Ending::take();
         let finished = Finished {
             id,
@@ -217,12 +290,18 @@ impl Recording {
 }
 
 impl Span for TraceSpan {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
-    where
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
         T: Into<Cow<'static, str>>,
     {
         if let Some(recording) = &mut self.recording {
-            recording.events.push(Event::new(name, timestamp, attributes, 0));
+            recording
+                .events
+                .push(Event::new(name, timestamp, attributes, 0));
         }
     }
 
@@ -236,7 +315,11 @@ impl Span for TraceSpan {
 
     fn set_attribute(&mut self, attribute: KeyValue) {
         if let Some(recording) = &mut self.recording {
-            match recording.attributes.iter_mut().find(|a| a.key == attribute.key) {
+            match recording
+                .attributes
+                .iter_mut()
+                .find(|a| a.key == attribute.key)
+            {
                 Some(former) => *former = attribute,
                 None => recording.attributes.push(attribute),
             }
@@ -287,7 +370,9 @@ pub(crate) fn context(trace: TraceId, id: SegmentId, flags: TraceFlags) -> SpanC
 }
 
 fn micros(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros() as u64
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_micros() as u64
 }
 
 #[cfg(test)]
@@ -300,7 +385,16 @@ mod tests {
 
     fn tracer() -> (Tracer, Arc<Memory>) {
         let memory = Arc::new(Memory::default());
-        (Tracer::new(memory.clone(), Settings { sampling: Sampling::Always, ..Settings::default() }), memory)
+        (
+            Tracer::new(
+                memory.clone(),
+                Settings {
+                    sampling: Sampling::Always,
+                    ..Settings::default()
+                },
+            ),
+            memory,
+        )
     }
 
     fn root(tracer: &Tracer) -> Context {
@@ -314,11 +408,20 @@ mod tests {
 
     fn shapes(memory: &Memory) -> Vec<Value> {
         fn shape(segment: &Value) -> Value {
-            let parts: Vec<Value> = segment["subsegments"].as_array().into_iter().flatten().map(shape).collect();
+            let parts: Vec<Value> = segment["subsegments"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(shape)
+                .collect();
             json!([segment["name"], parts])
         }
         let documents = memory.take_segments();
-        documents.iter().map(|d| serde_json::from_str::<Value>(d).unwrap()).map(|d| json!([d["type"], shape(&d)])).collect()
+        documents
+            .iter()
+            .map(|d| serde_json::from_str::<Value>(d).unwrap())
+            .map(|d| json!([d["type"], shape(&d)]))
+            .collect()
     }
 
     #[test]
@@ -328,18 +431,24 @@ mod tests {
         let late = below(&tracer, "late", &root);
         below(&tracer, "early part", &late).span().end();
         root.span().end();
-        assert_eq!(shapes(&memory), [
-            json!([null, ["root", []]]),
-            json!(["subsegment", ["early part", []]]),
-        ]);
+        assert_eq!(
+            shapes(&memory),
+            [
+                json!([null, ["root", []]]),
+                json!(["subsegment", ["early part", []]]),
+            ]
+        );
         below(&tracer, "late part", &late).span().end();
         late.span().end();
         below(&tracer, "after all", &root).span().end();
-        assert_eq!(shapes(&memory), [
-            json!(["subsegment", ["late part", []]]),
-            json!(["subsegment", ["late", []]]),
-            json!(["subsegment", ["after all", []]]),
-        ]);
+        assert_eq!(
+            shapes(&memory),
+            [
+                json!(["subsegment", ["late part", []]]),
+                json!(["subsegment", ["late", []]]),
+                json!(["subsegment", ["after all", []]]),
+            ]
+        );
     }
 
     #[test]
@@ -349,15 +458,21 @@ mod tests {
         let late = below(&tracer, "late", &first);
         first.span().end();
         let second = root(&tracer);
-        let (a, b) = (first.span().span_context().span_id(), second.span().span_context().span_id());
+        let (a, b) = (
+            first.span().span_context().span_id(),
+            second.span().span_context().span_id(),
+        );
         assert_eq!(a.to_bytes()[7], b.to_bytes()[7], "the slot is the same");
         late.span().end();
         second.span().end();
-        assert_eq!(shapes(&memory), [
-            json!([null, ["root", []]]),
-            json!(["subsegment", ["late", []]]),
-            json!([null, ["root", []]]),
-        ]);
+        assert_eq!(
+            shapes(&memory),
+            [
+                json!([null, ["root", []]]),
+                json!(["subsegment", ["late", []]]),
+                json!([null, ["root", []]]),
+            ]
+        );
     }
 
     #[test]
@@ -366,7 +481,11 @@ mod tests {
         let many: Vec<Context> = (0..(1 << 14) + 3).map(|_| root(&tracer)).collect();
         assert_eq!(tracer.dropped(), 3);
         drop(many);
-        assert_eq!(memory.take_segments().len(), 1 << 14, "a span that is dropped has ended");
+        assert_eq!(
+            memory.take_segments().len(),
+            1 << 14,
+            "a span that is dropped has ended"
+        );
         root(&tracer).span().end();
         assert_eq!(shapes(&memory).len(), 1);
     }

@@ -30,7 +30,9 @@ fn start(binary: &Path, data: &Path) -> Running {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let said: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
     Running {
         child,
@@ -39,13 +41,24 @@ fn start(binary: &Path, data: &Path) -> Running {
 }
 
 async fn count(http: &reqwest::Client, url: &str) -> Option<i64> {
-    let answer = http.get(format!("{url}/svc/counter/count")).send().await.ok()?;
+    let answer = http
+        .get(format!("{url}/svc/counter/count"))
+        .send()
+        .await
+        .ok()?;
     let body: Value = answer.error_for_status().ok()?.json().await.ok()?;
     body["count"].as_i64()
 }
 
 async fn mails(http: &reqwest::Client, url: &str) -> Vec<String> {
-    let page = http.get(format!("{url}/mailbox")).send().await.unwrap().text().await.unwrap();
+    let page = http
+        .get(format!("{url}/mailbox"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let mut ids: Vec<String> = page
         .split("href=\"/mailbox/")
         .skip(1)
@@ -58,10 +71,16 @@ async fn mails(http: &reqwest::Client, url: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
-    let kills: u64 = std::env::var("NIGHTBELL_KILLS").ok().and_then(|k| k.parse().ok()).unwrap_or(5);
+    let kills: u64 = std::env::var("NIGHTBELL_KILLS")
+        .ok()
+        .and_then(|k| k.parse().ok())
+        .unwrap_or(5);
     let binary = binary::nightbell();
     let data = tempfile::tempdir().unwrap();
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap();
     let highest = Arc::new(AtomicI64::new(0));
     let mut told: Vec<String> = Vec::new();
     let mut state = String::new();
@@ -69,22 +88,41 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         let mut running = start(&binary, data.path());
         let url = running.url.clone();
         let after = count(&http, &url).await.expect("it answers after a crash");
-        assert!(after > highest.load(Ordering::SeqCst), "round {round}: {after} was acknowledged before");
+        assert!(
+            after > highest.load(Ordering::SeqCst),
+            "round {round}: {after} was acknowledged before"
+        );
         highest.fetch_max(after, Ordering::SeqCst);
         // What was told stays told, and nobody is told the same again.
         let there = mails(&http, &url).await;
-        assert!(told.iter().all(|id| there.contains(id)), "round {round}: {told:?} in {there:?}");
+        assert!(
+            told.iter().all(|id| there.contains(id)),
+            "round {round}: {told:?} in {there:?}"
+        );
         assert!(there.len() <= 1, "one fault, one mail: {there:?}");
         if !state.is_empty() {
-            let now = http.get(format!("{url}/api/v1/alarms/counter-faults")).send().await.unwrap();
+            let now = http
+                .get(format!("{url}/api/v1/alarms/counter-faults"))
+                .send()
+                .await
+                .unwrap();
             let now: Value = now.json().await.unwrap();
-            assert!(["ALARM", "OK"].contains(&now["state"].as_str().unwrap()), "a known state: {now}");
+            assert!(
+                ["ALARM", "OK"].contains(&now["state"].as_str().unwrap()),
+                "a known state: {now}"
+            );
         }
         told = there;
 
         // Load, and a fault, until the kill: the fault's first mail may fall on either side of it.
         let fault = serde_json::json!({ "service": "counter", "error_rate": 0.3, "for": "1h" });
-        let posted = http.post(format!("{url}/api/v1/faults")).header("origin", &url).json(&fault).send().await.unwrap();
+        let posted = http
+            .post(format!("{url}/api/v1/faults"))
+            .header("origin", &url)
+            .json(&fault)
+            .send()
+            .await
+            .unwrap();
         assert!(posted.status().is_success());
         let workers: Vec<_> = (0..8)
             .map(|_| {
@@ -98,7 +136,9 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
                                 highest.fetch_max(n, Ordering::SeqCst);
                                 acknowledged += 1;
                             }
-                            None if http.get(format!("{url}/health")).send().await.is_err() => return acknowledged,
+                            None if http.get(format!("{url}/health")).send().await.is_err() => {
+                                return acknowledged;
+                            }
                             None => {}
                         }
                     }
@@ -113,7 +153,11 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         }
         if round == 0 {
             while state != "ALARM" {
-                let body = http.get(format!("{url}/api/v1/alarms/counter-faults")).send().await.unwrap();
+                let body = http
+                    .get(format!("{url}/api/v1/alarms/counter-faults"))
+                    .send()
+                    .await
+                    .unwrap();
                 let body: Value = body.json().await.unwrap();
                 state = body["state"].as_str().unwrap().to_string();
             }
@@ -144,5 +188,8 @@ fn a_locked_data_folder_is_a_clear_error_and_exit_code_73() {
     first.child.wait().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(73), "{said}");
-    assert!(said.contains("locked") || said.contains("another"), "{said}");
+    assert!(
+        said.contains("locked") || said.contains("another"),
+        "{said}"
+    );
 }

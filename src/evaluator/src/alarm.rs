@@ -325,7 +325,7 @@ pub fn breaches(threshold: &Threshold, value: f64) -> Result<bool, Unsupported> 
 }
 
 /// `TreatMissingData` with the exception of DynamoDB.
-fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
+pub(crate) fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
     let on_dynamodb =
         matches!(&alarm.watch, Watch::Metric(m) if m.metric.namespace == "AWS/DynamoDB");
     match (settings.dynamodb, alarm.missing) {
@@ -339,7 +339,7 @@ fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
 /// 10 / (1 - p), one below needs 10 / p. With `ignore` "the alarm state does not change during
 /// periods with too few data points"; we read that as any of the evaluated points. The extreme
 /// percentiles p0 and p100 never have enough.
-fn enough_samples(alarm: &MetricAlarm) -> f64 {
+pub(crate) fn enough_samples(alarm: &MetricAlarm) -> f64 {
     let Watch::Metric(MetricStat {
         stat: Stat::Percentile(p),
         ..

@@ -26,6 +26,7 @@ use model::{
 
 pub(crate) use self::schedule::window_ending;
 pub use self::schedule::{cadence, next_evaluation, slots, window};
+use crate::composite;
 use crate::statistics::Interpolation;
 
 /// What AWS does not publish, or documents in two ways. Every default is stated with its doubt.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub dynamodb: DynamoDb,
     /// Where percentiles lie between samples, for callers that compute points.
     pub interpolation: Interpolation,
+    /// How composites are read and held back.
+    pub composite: composite::Settings,
 }
 
 /// The size of the evaluation range for N evaluation periods. AWS does not publish it; the only

@@ -13,6 +13,7 @@ mod check;
 mod composites;
 mod coverage;
 mod drawing;
+mod input;
 mod notify;
 mod series;
 
@@ -21,13 +22,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::suite::{Case, EventKind};
-use model::{AlarmKind, AlarmSpec, MetricAlarm, MetricStat, Place, State, Time, Transition};
+use model::{AlarmKind, AlarmSpec, MetricAlarm, Place, State, Time, Transition};
 
 pub use self::coverage::{Coverage, Covered, bless, coverage};
 pub use self::drawing::drawing;
+use self::input::{Filled, Input};
 pub use self::notify::{Notifier, Told};
-use self::series::Feed;
-use crate::alarm::{self, Evaluation, Settings, Slot, Unsupported, evaluate};
+use crate::alarm::{self, Evaluation, Settings, Slot, Unjudged, Unsupported, evaluate};
 
 /// What became of a test.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,10 +174,11 @@ pub fn run_with(
     // Why a metric alarm has no timeline.
     let mut unknown = BTreeMap::new();
     for spec in alarms.iter().copied() {
-        let (metric_alarm, stat) = match alarm::supported(&spec.kind) {
+        let (metric_alarm, source) = match alarm::source(&spec.kind) {
             Ok(found) => found,
             Err(why) => {
                 unknown.insert(spec.name.clone(), why.to_string());
+                failures.extend(refused(spec, &why));
                 continue;
             }
         };
@@ -184,8 +186,8 @@ pub fn run_with(
             clock: &clock,
             spec,
             alarm: metric_alarm,
-            feed: match Feed::new(case, stat, settings) {
-                Ok(feed) => feed,
+            input: match Input::new(case, &source, settings) {
+                Ok(input) => input,
                 Err((place, message)) => {
                     unknown.insert(spec.name.clone(), message.clone());
                     failures.push(Failure {
@@ -269,7 +271,7 @@ struct Simulation<'a> {
     clock: &'a Clock<'a>,
     spec: &'a AlarmSpec,
     alarm: &'a MetricAlarm,
-    feed: Feed<'a>,
+    input: Input<'a>,
 }
 
 /// What is kept of a run that is drawn.
@@ -316,7 +318,7 @@ impl Simulation<'_> {
             transitions: Vec::new(),
             actions: None,
             steps: Vec::new(),
-            unfed: self.feed.unfed.clone(),
+            unfed: self.input.unfed(),
             covered: Covered::default(),
         };
         // An alarm whose state is given existed before the test: its warm-up is over.
@@ -326,7 +328,7 @@ impl Simulation<'_> {
         };
         let mut state = timeline.initial;
         let mut forced = forced(self.clock, self.spec).into_iter().peekable();
-        let mut slots = Vec::new();
+        let mut filled = Filled::default();
         let mut now = case.start + grid;
         while now <= end {
             while let Some((at, to)) = forced.next_if(|(at, _)| *at < now) {
@@ -336,10 +338,10 @@ impl Simulation<'_> {
             if !hourly || hour > (now - grid).floor_to(HOUR) {
                 let seen = if hourly { hour } else { now };
                 let window = alarm::window_ending(self.alarm, seen, settings);
-                self.feed.fill(&mut slots, window, now);
+                self.input.fill(&mut filled, window, now);
                 let verdict = evaluate(&Evaluation {
                     alarm: self.alarm,
-                    slots: &slots,
+                    slots: &filled.slots,
                     previous: state,
                     created,
                     now,
@@ -355,11 +357,11 @@ impl Simulation<'_> {
                 record.steps.push(Step {
                     at: now,
                     state,
-                    newest: slots.last().and_then(|slot| slot.value),
+                    newest: filled.slots.last().and_then(|slot| slot.value),
                 });
                 for (at, range) in &mut record.ranges {
                     if now <= case.start + *at {
-                        range.clone_from(&slots);
+                        range.clone_from(&filled.slots);
                     }
                 }
             }
@@ -405,12 +407,13 @@ fn force(timeline: &mut Timeline, state: &mut State, at: Time, to: State) {
     *state = to;
 }
 
-/// The metric alarms among alarms with what they watch, by name.
-fn watched<'a>(alarms: &[&'a AlarmSpec]) -> BTreeMap<&'a str, (&'a MetricAlarm, &'a MetricStat)> {
-    alarms
-        .iter()
-        .filter_map(|spec| Some((spec.name.as_str(), alarm::supported(&spec.kind).ok()?)))
-        .collect()
+/// The failure of an alarm that CloudWatch would refuse, whatever the test asserts.
+fn refused(spec: &AlarmSpec, why: &Unjudged) -> Option<Failure> {
+    why.is_invalid().then(|| Failure {
+        place: spec.place.clone(),
+        message: format!("`{}`: {why}", spec.name),
+        about: None,
+    })
 }
 
 #[cfg(test)]

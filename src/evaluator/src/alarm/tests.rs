@@ -72,6 +72,10 @@ fn question<'a>(alarm: &'a MetricAlarm, slots: &'a [Slot], previous: State) -> E
         premature: Premature::Ok,
         dynamodb: DynamoDb::IgnoreByDefault,
         interpolation: Interpolation::NearestRank,
+        math: math::Settings {
+            edges: math::FillEdges::Leave,
+            deviation: math::Deviation::Population,
+        },
     };
     Evaluation {
         alarm,

@@ -7,7 +7,7 @@ use model::suite::{Case, EventKind, Sample};
 use model::time::format_duration;
 use model::{AlarmKind, AlarmSpec, Place, State, Time};
 
-use super::{Expected, Failure, Miss, Timeline, watched};
+use super::{Expected, Failure, Miss, Timeline};
 use crate::alarm::{self, Settings};
 
 /// A run of more evaluations than this is refused.
@@ -39,11 +39,12 @@ pub(super) fn length(case: &Case, alarms: &[&AlarmSpec], settings: &Settings) ->
         })
     });
     let last = case.interval.saturating_mul(arrived.max().unwrap_or(0));
-    let range = watched(alarms)
-        .values()
-        .map(|(alarm, stat)| {
+    let range = alarms
+        .iter()
+        .filter_map(|spec| spec.metric())
+        .map(|alarm| {
             let periods = settings.range.periods(alarm.evaluation_periods);
-            Duration::from_secs(u64::from(periods) * u64::from(stat.period))
+            Duration::from_secs(u64::from(periods) * u64::from(alarm.period()))
         })
         .max()
         .unwrap_or_default();
@@ -100,8 +101,9 @@ pub(super) fn unsupported(case: &Case, alarms: &[&AlarmSpec], notifies: bool) ->
         // Whether a composite can be judged shows when its children have been.
         .filter(|spec| matches!(spec.kind, AlarmKind::Metric(_)) && asserted.concern(&spec.name))
         .find_map(|spec| {
-            let why = alarm::supported(&spec.kind).err()?;
-            Some(format!("`{}`: {why}", spec.name))
+            let why = alarm::source(&spec.kind).err()?;
+            // What is invalid fails by itself.
+            (!why.is_invalid()).then(|| format!("`{}`: {why}", spec.name))
         })
 }
 

@@ -1,13 +1,14 @@
 use model::suite::{Event, ExpectState, ExpectTransitions, Sample, SeriesSpec, parse_values};
 use model::{
-    ActionShape, AlarmKind, Comparison, LowSamples, MetricId, Missing, Severity, Stat, Threshold,
-    Watch,
+    ActionShape, AlarmKind, Comparison, LowSamples, MetricId, MetricStat, Missing, Severity, Stat,
+    Threshold, Watch,
 };
 use proptest::prelude::*;
 
 use super::*;
 
 mod composites;
+mod math;
 mod notify;
 mod series;
 

@@ -5,6 +5,7 @@
 //! - [`math`]: metric math, from text to series.
 //! - [`composite`]: what a composite alarm's rule says of its children, and its suppressor.
 //! - [`backtest`]: what an alarm would have done over a long history.
+//! - [`lint`]: alarms that will not do what they are meant to.
 //! - [`suite`]: alarm unit tests on a simulated clock.
 //!
 //! Nothing here waits, reads a clock, a file or the environment, or draws a random number. Where
@@ -15,5 +16,6 @@ pub mod alarm;
 pub mod backtest;
 pub mod composite;
 pub mod math;
+pub mod lint;
 pub mod statistics;
 pub mod suite;

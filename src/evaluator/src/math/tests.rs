@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use super::*;
 
 mod alarm;
-mod fuzz;
 mod properties;
 
 fn metric(id: &str) -> MathEntry {

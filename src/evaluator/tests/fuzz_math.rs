@@ -1,9 +1,13 @@
 //! Random and mutated expressions: whatever the text, reading and evaluating it ends, and nothing
 //! panics. Seeded; `NIGHTBELL_FUZZ_SECONDS` of CPU time, 2 when it is not set.
 
-use cpu_time::ThreadTime;
+use std::time::Duration;
 
-use super::*;
+use cpu_time::ThreadTime;
+use evaluator::math::{
+    FillEdges, Function, Grid, Inputs, LONGEST, Program, Settings, Value, check_alarm, parse,
+};
+use model::{MathEntry, MathExpression, MetricId, MetricStat, Stat, Time};
 
 const WORDS: &[&str] = &[
     "m1",
@@ -108,8 +112,7 @@ impl Random {
         match self.below(4) {
             0 => {
                 let function = Function::ALL[self.below(Function::ALL.len())];
-                let (least, most) = function.arity();
-                let count = (least + self.below(2)).min(most);
+                let count = 1 + self.below(3);
                 let arguments: Vec<String> = (0..count)
                     .map(|i| match (function, i) {
                         (Function::Sort, 1) => "AVG".into(),
@@ -159,6 +162,39 @@ impl Random {
     }
 }
 
+fn listed<'a>(value: &'a Value<'_>) -> Vec<&'a [f64]> {
+    match value {
+        Value::Scalar(_) => Vec::new(),
+        Value::Series(series) => vec![series],
+        Value::Array(all) => all.iter().map(|series| series.as_ref()).collect(),
+    }
+}
+
+fn metric(id: &str) -> MathEntry {
+    MathEntry {
+        id: id.into(),
+        source: MathExpression::Metric(MetricStat {
+            metric: MetricId::new("Test", id, []),
+            stat: Stat::Sum,
+            period: 60,
+            unit: None,
+            region: None,
+        }),
+        label: None,
+    }
+}
+
+fn expression(id: &str, text: &str) -> MathEntry {
+    MathEntry {
+        id: id.into(),
+        source: MathExpression::Expression {
+            expression: text.into(),
+            period: None,
+        },
+        label: None,
+    }
+}
+
 #[test]
 fn no_text_makes_it_panic_or_run_for_ever() {
     let seconds = std::env::var("NIGHTBELL_FUZZ_SECONDS")
@@ -166,10 +202,13 @@ fn no_text_makes_it_panic_or_run_for_ever() {
         .and_then(|s| s.parse().ok());
     let limit = Duration::from_secs(seconds.unwrap_or(2));
     let (mut random, mut evaluated) = (Random(0x9e37_79b9_7f4a_7c15), 0u32);
-    let (a, b) = (
-        points("1 - 3 -1 0 7e300 2 -"),
-        points("- - 0.5 4 1e-300 9 -2 8"),
-    );
+    let a = [1.0, f64::NAN, 3.0, -1.0, 0.0, 7e300, 2.0, f64::NAN];
+    let b = [f64::NAN, f64::NAN, 0.5, 4.0, 1e-300, 9.0, -2.0, 8.0];
+    let grid = Grid {
+        start: Time::EPOCH,
+        step: Duration::from_secs(60),
+        len: a.len(),
+    };
     let began = ThreadTime::now();
     while began.elapsed() < limit {
         let text = random.text();
@@ -197,12 +236,15 @@ fn no_text_makes_it_panic_or_run_for_ever() {
                 continue;
             };
             let value = program.evaluate(&Inputs {
-                grid: grid(8),
+                grid,
                 series: &[&a, &b],
                 bands: &[],
-                settings: Settings::default(),
+                settings: Settings {
+                    edges: FillEdges::Nearest,
+                    ..Settings::default()
+                },
             });
-            for series in value.list() {
+            for series in listed(&value) {
                 assert_eq!(series.len(), 8, "{text:?}");
                 assert!(series.iter().all(|v| !v.is_infinite()), "{text:?}");
             }

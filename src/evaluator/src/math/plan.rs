@@ -99,6 +99,8 @@ pub(super) struct Scope<'a> {
     pub metrics: &'a [String],
     /// The entries that have a band, so far.
     pub bands: &'a mut Vec<String>,
+    /// Set where a point depends on points of other timestamps.
+    pub windowed: &'a mut bool,
 }
 
 type Planned = Result<(Plan, Kind), Fault>;
@@ -206,7 +208,10 @@ impl Scope<'_> {
             (
                 Function::Diff | Function::DiffTime | Function::Rate | Function::RunningSum,
                 Kind::Series | Kind::Array(_),
-            ) => (Plan::Along(function, of), kind),
+            ) => {
+                *self.windowed = true;
+                (Plan::Along(function, of), kind)
+            }
             (
                 Function::Sum
                 | Function::Avg
@@ -218,7 +223,10 @@ impl Scope<'_> {
             ) => {
                 let out = match kind {
                     Kind::Array(_) => Kind::Series,
-                    _ => Kind::Scalar,
+                    _ => {
+                        *self.windowed = true;
+                        Kind::Scalar
+                    }
                 };
                 (Plan::Aggregate(function, of), out)
             }
@@ -236,7 +244,10 @@ impl Scope<'_> {
                 (Plan::Pick(function, of), Kind::Series)
             }
             (Function::MetricCount, Kind::Array(_)) => (Plan::MetricCount(of), Kind::Scalar),
-            (Function::RemoveEmpty, Kind::Array(_)) => (Plan::RemoveEmpty(of), kind),
+            (Function::RemoveEmpty, Kind::Array(_)) => {
+                *self.windowed = true;
+                (Plan::RemoveEmpty(of), kind)
+            }
             (Function::TimeSeries, Kind::Scalar) => (Plan::TimeSeries(of), Kind::Series),
             (
                 Function::First | Function::Last | Function::MetricCount | Function::RemoveEmpty,
@@ -326,6 +337,7 @@ impl Scope<'_> {
             let message = "FILL takes a time series or an array of them, found a number";
             return Err(self.wrong(of, message.into()));
         }
+        *self.windowed |= matches!(with.node, Node::Word(_));
         let filler = match with.node {
             Node::Word(Word::Repeat) => Filler::Repeat,
             Node::Word(Word::Linear) => Filler::Linear,
@@ -350,6 +362,7 @@ impl Scope<'_> {
 
     fn sort(&mut self, arguments: &[Expr]) -> Planned {
         let (of, count) = self.list(Function::Sort, &arguments[0])?;
+        *self.windowed = true;
         let Node::Word(Word::By(by)) = arguments[1].node else {
             let message = format!(
                 "SORT sorts by AVG, MIN, MAX or SUM, found `{}`",

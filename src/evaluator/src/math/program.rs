@@ -32,6 +32,7 @@ struct Step {
     plan: Plan,
     /// Whether what is watched depends on it.
     needed: bool,
+    windowed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +77,7 @@ impl Program {
         let (steps, bands) = request.plan()?;
         let (watched, kind) = match request.meanings.get(watch).copied() {
             Some(Meaning::Metric { index, .. }) => (Watched::Metric(index), Kind::Series),
-            Some(Meaning::Step { index, .. }) => (Watched::Step(index), steps[index].1),
+            Some(Meaning::Step { index, .. }) => (Watched::Step(index), steps[index].kind),
             None => return Err(unknown(watch, entries)),
         };
         if kind == Kind::Scalar {
@@ -91,9 +92,10 @@ impl Program {
             needs: metrics.map(|(_, stat)| (*stat).clone()).collect(),
             steps: (0..)
                 .zip(steps)
-                .map(|(i, (plan, _))| Step {
-                    plan,
+                .map(|(i, step)| Step {
+                    plan: step.plan,
                     needed: needed.contains(&i),
+                    windowed: step.windowed,
                 })
                 .collect(),
             bands,
@@ -126,6 +128,13 @@ impl Program {
     /// What is watched.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether each point depends on the points of its own timestamp alone: then a whole history can
+    /// be computed at once, and any window cut out of it. Other programs give in each window what
+    /// they make of that window.
+    pub fn is_pointwise(&self) -> bool {
+        !self.steps.iter().any(|step| step.needed && step.windowed)
     }
 
     /// The value of what is watched: [`Value::Series`] after [`Program::compile`].
@@ -206,7 +215,11 @@ impl Program {
     }
 }
 
-type Planned = (Plan, Kind);
+struct Planned {
+    plan: Plan,
+    kind: Kind,
+    windowed: bool,
+}
 
 /// The entries as read, expressions in the order of their dependencies.
 struct Request<'a> {
@@ -289,20 +302,26 @@ impl<'a> Request<'a> {
         for (entry, expr) in &self.expressions {
             let meaning = |id: &str| match *self.meanings.get(id)? {
                 Meaning::Step { index, .. } => {
-                    let kind = steps.get(index).map(|(_, kind)| *kind)?;
+                    let kind = steps.get(index)?.kind;
                     Some(Meaning::Step { index, kind })
                 }
                 metric => Some(metric),
             };
-            let planned = Scope {
+            let mut windowed = false;
+            let (plan, kind) = Scope {
                 entry,
                 meaning: &meaning,
                 known: self.entries,
                 metrics: &ids,
                 bands: &mut bands,
+                windowed: &mut windowed,
             }
             .plan(expr)?;
-            steps.push(planned);
+            steps.push(Planned {
+                plan,
+                kind,
+                windowed,
+            });
         }
         Ok((steps, bands))
     }

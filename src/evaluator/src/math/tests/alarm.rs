@@ -64,6 +64,37 @@ fn arrays_pass_from_entry_to_entry_and_metrics_never_holds_expressions() {
 }
 
 #[test]
+fn it_is_known_which_programs_need_a_window() {
+    let pointwise = |text: &str| {
+        let entries = [
+            metric("m1"),
+            expression("all", "METRICS() * 2"),
+            expression("unused", "DIFF(m1)"),
+            expression("out", text),
+        ];
+        Program::compile(&entries, "out").unwrap().is_pointwise()
+    };
+    for text in [
+        "m1 / 2",
+        "SUM(all)",
+        "IF(m1 > 2, FILL(m1, 0))",
+        "HOUR(m1)",
+        "FIRST(SLICE(all, 0))",
+    ] {
+        assert!(pointwise(text), "{text}");
+    }
+    for text in [
+        "m1 - AVG(m1)",
+        "RATE(m1)",
+        "FILL(m1, REPEAT)",
+        "SUM(REMOVE_EMPTY(all))",
+        "unused + 1",
+    ] {
+        assert!(!pointwise(text), "{text}");
+    }
+}
+
+#[test]
 fn a_circle_is_told_with_its_path() {
     let entries = [
         metric("m1"),

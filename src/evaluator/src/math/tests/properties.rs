@@ -130,6 +130,25 @@ proptest! {
     }
 
     #[test]
+    fn a_window_of_a_pointwise_program_is_cut_out_of_its_history(
+        text in sound(),
+        metrics in prop::collection::vec(series(9), 3),
+        from in 0usize..5,
+    ) {
+        let entries = [metric("m1"), metric("m2"), metric("m3"), expression("out", &format!("m1 * 0 + {text}"))];
+        let program = Program::compile(&entries, "out").unwrap();
+        prop_assume!(program.is_pointwise());
+        let run = |from: usize, to: usize| {
+            let series: Vec<&[f64]> = metrics.iter().map(|s| &s[from..to]).collect();
+            let grid = Grid { start: grid(9).at(from), len: to - from, ..grid(9) };
+            let settings = Settings::default();
+            let inputs = Inputs { grid, series: &series, bands: &[], settings };
+            program.evaluate(&inputs).list()[0].to_vec()
+        };
+        prop_assert_eq!(written(&run(from, from + 4)), written(&run(0, 9)[from..from + 4]));
+    }
+
+    #[test]
     fn a_sum_of_an_array_is_the_sum_of_its_series(metrics in prop::collection::vec(series(6), 3)) {
         let entries = [metric("m1"), metric("m2"), metric("m3"), expression("a", "SUM(METRICS())"), expression("b", "m1 + m2 + m3")];
         let series: Vec<&[f64]> = metrics.iter().map(Vec::as_slice).collect();

@@ -19,7 +19,7 @@ use std::fmt;
 use model::{State, Time};
 use serde_json::{Value, json};
 
-pub use self::lint::{Doubt, lint, parsed};
+pub use self::lint::{Doubt, lint, lint_together, parsed};
 pub use self::order::{Order, order};
 pub use self::parse::RuleError;
 pub use self::suppression::{Action, Input, SuppressedBy, Suppression};

@@ -1,5 +1,7 @@
 //! What CloudWatch takes and nobody means.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::{AlarmKind, AlarmSpec, Problem, State};
 
 use super::{Expression, Rule, RuleError, Settings};
@@ -7,6 +9,9 @@ use super::{Expression, Rule, RuleError, Settings};
 /// Parts with more distinct children than this are not searched for contradictions: each child
 /// has three states, and all of their combinations are tried.
 const MAX_SEARCHED: usize = 4;
+
+/// Composites that may watch one alarm (user guide, "Composite alarms").
+const MAX_PARENTS: usize = 150;
 
 /// Something in a rule that is legal and doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,33 @@ pub fn lint(spec: &AlarmSpec, settings: &Settings) -> Vec<Problem> {
             })
             .collect(),
     }
+}
+
+/// What only shows when all alarms of an account and Region are seen together: a warning for each
+/// child that more composites watch than CloudWatch allows, at the first one too many. Cycles are
+/// [`order`](super::order)'s.
+pub fn lint_together(alarms: &[AlarmSpec], settings: &Settings) -> Vec<Problem> {
+    let mut watched: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out = Vec::new();
+    for spec in alarms {
+        let Some(Ok(rule)) = parsed(spec, settings) else {
+            continue;
+        };
+        let children: BTreeSet<&str> = rule.names().collect();
+        for child in children {
+            let count = watched.entry(child.to_owned()).or_default();
+            *count += 1;
+            if *count == MAX_PARENTS + 1 {
+                let message = format!(
+                    "`{child}` is watched by more than {MAX_PARENTS} composites, which is what \
+                     CloudWatch takes"
+                );
+                let problem = Problem::warning(spec.place.clone(), message);
+                out.push(problem.help("watch a composite that stands for it"));
+            }
+        }
+    }
+    out
 }
 
 impl Rule {

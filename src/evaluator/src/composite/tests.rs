@@ -292,6 +292,26 @@ fn doubtful_rules_are_warned_of() {
 }
 
 #[test]
+fn a_child_of_too_many_composites_is_told_once() {
+    let alarms = |count: usize| {
+        let one = |i: usize| AlarmSpec {
+            name: format!("down-{i}"),
+            ..spec("ALARM(a) AND OK(arn:aws:cloudwatch:r:0:alarm:a) AND OK(b)")
+        };
+        (0..count).map(one).collect::<Vec<_>>()
+    };
+    let settings = Settings::default();
+    assert_eq!(lint_together(&alarms(150), &settings), []);
+    let found = lint_together(&alarms(152), &settings);
+    assert_eq!(found.len(), 2);
+    assert!(
+        found[0]
+            .message
+            .contains("`a` is watched by more than 150 composites")
+    );
+}
+
+#[test]
 fn composites_come_behind_their_children_and_cycles_are_named() {
     let check = |rules: &[(&str, &str)], composites: &[&str], cycles: &[&[&str]]| {
         let read: Vec<(&str, Rule)> = rules.iter().map(|(n, text)| (*n, rule(text))).collect();

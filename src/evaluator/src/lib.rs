@@ -15,7 +15,7 @@
 pub mod alarm;
 pub mod backtest;
 pub mod composite;
-pub mod math;
 pub mod lint;
+pub mod math;
 pub mod statistics;
 pub mod suite;

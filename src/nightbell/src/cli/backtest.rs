@@ -67,7 +67,8 @@ pub fn run(global: &Global, arguments: &Backtest) -> Exit {
                 return refused(Exit::DataFolder, &why);
             }
             match from_store(&folder, &asked, arguments.last) {
-                Ok(histories) => histories,
+                Ok(Ok(histories)) => histories,
+                Ok(Err(why)) => return refused(Exit::Usage, &why),
                 Err(error) => return failed(&error),
             }
         }
@@ -149,7 +150,12 @@ fn from_file(path: &Path, asked: &[Asked<'_>]) -> anyhow::Result<Vec<History>> {
         .collect()
 }
 
-fn from_store(folder: &Path, asked: &[Asked<'_>], last: Duration) -> anyhow::Result<Vec<History>> {
+/// The inner error is about an alarm, the outer one about the store.
+fn from_store(
+    folder: &Path,
+    asked: &[Asked<'_>],
+    last: Duration,
+) -> anyhow::Result<Result<Vec<History>, String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -159,17 +165,26 @@ fn from_store(folder: &Path, asked: &[Asked<'_>], last: Duration) -> anyhow::Res
         let store = local::Store::open(folder, clock, local::Limits::default())?;
         let metrics = store.metrics();
         let mut histories = Vec::with_capacity(asked.len());
-        for (_, alarm, source) in asked {
+        for (spec, alarm, source) in asked {
+            // Stepping such math window by window is what `nightbell test` does; over a long
+            // history its values would not be those that the alarm saw.
+            if let Source::Math(program) = source
+                && !program.is_pointwise()
+            {
+                return Ok(Err(format!(
+                    "alarm `{}` cannot be backtested: its math makes of each window what it finds there\n  help: give the values that CloudWatch computed: --data FILE",
+                    spec.name
+                )));
+            }
             histories.push(fetch(&metrics, alarm, source, Span::last(last, now)).await?);
         }
         store.close().await?;
-        Ok(histories)
+        Ok(Ok(histories))
     })
 }
 
 /// Fetches what an alarm saw at each of its evaluations: one query for each series and phase of its
-/// window. Math is computed over the whole history: a function that makes a number of its window,
-/// such as the SUM of one series, sees more here than in CloudWatch, which advises against it.
+/// window. Math that is computed point by point is computed over the whole history at once.
 async fn fetch(
     metrics: &dyn Metrics,
     alarm: &MetricAlarm,
@@ -290,4 +305,45 @@ fn test<'a>(
         strip: strip(alarm, &series, &outcome, WIDTH),
         outcome,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Watch;
+
+    use super::*;
+
+    fn alarm(period: u32, n: u32) -> MetricAlarm {
+        MetricAlarm {
+            watch: Watch::Metric(MetricStat {
+                metric: model::MetricId::new("Test", "m", []),
+                stat: Stat::Sum,
+                period,
+                unit: None,
+                region: None,
+            }),
+            threshold: model::Threshold::Number {
+                comparison: model::Comparison::Greater,
+                value: 1.0,
+            },
+            evaluation_periods: n,
+            datapoints_to_alarm: None,
+            missing: model::Missing::NotBreaching,
+            low_samples: model::LowSamples::Evaluate,
+            warm_up: None,
+        }
+    }
+
+    #[test]
+    fn windows_slide_at_the_pace_of_the_evaluations() {
+        let check =
+            |period, n, expect| assert_eq!(step(&alarm(period, n)), expect, "{n} x {period}");
+        check(10, 3, 10);
+        check(60, 3, 60);
+        check(300, 3, 60);
+        check(3_600, 24, 60);
+        check(3_600, 25, 3_600);
+        check(86_400, 1, 1_440);
+        check(86_400, 7, 3_600);
+    }
 }

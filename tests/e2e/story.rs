@@ -342,3 +342,48 @@ async fn failed_trace(world: &World) -> Vec<serde_json::Value> {
         .unwrap()
         .clone()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_on_metric_math_is_evaluated_on_the_clock() {
+    let data = tempfile::tempdir().unwrap();
+    let rate = r#"
+alarms:
+  - name: counter-error-rate
+    description: Too large a share of requests fails.
+    service: counter
+    metrics:
+      errors: { namespace: AWS/Lambda, name: Errors, dimensions: { FunctionName: "${counter.function}" }, stat: Sum, period: 1m }
+      calls:  { namespace: AWS/Lambda, name: Invocations, dimensions: { FunctionName: "${counter.function}" }, stat: Sum, period: 1m }
+      rate:   { expression: "IF(calls >= 5, 100 * errors / calls, 0)" }
+    watch: rate
+    threshold: ">= 50"
+    datapoints: 1
+    missing: notBreaching
+    runbook: counter-errors
+"#;
+    let estate = crate::world::estate_with(Some(("alarms/rate.yaml", rate)));
+    let start = model::Time::parse("2026-11-23T08:00:00Z").unwrap();
+    let world = World::start_with(data.path(), local::SteppedClock::new(start), estate).await;
+    world.visits(6).await;
+    world.step(MINUTE).await;
+    assert_eq!(world.state("counter-error-rate").await, "OK");
+    world.break_counter("10m").await;
+    world.visits(4).await;
+    world.step(MINUTE).await;
+    assert_eq!(
+        world.state("counter-error-rate").await,
+        "OK",
+        "too few calls to tell"
+    );
+    world.visits(6).await;
+    world.step(MINUTE).await;
+    assert_eq!(world.state("counter-error-rate").await, "ALARM");
+    let history = world
+        .json("/api/v1/alarms/counter-error-rate/history")
+        .await;
+    assert!(
+        history[0]["reason"].as_str().unwrap().contains("[100.0 "),
+        "{history}"
+    );
+    world.stop().await;
+}

@@ -21,7 +21,15 @@ pub fn root() -> PathBuf {
 
 /// The shipped estate.
 pub fn estate() -> model::Estate {
-    let read = nightbell::files::read(&root().join("nightbell.yaml"));
+    estate_with(None)
+}
+
+/// The shipped estate and one file more.
+pub fn estate_with(more: Option<(&str, &str)>) -> model::Estate {
+    let mut read = nightbell::files::read(&root().join("nightbell.yaml"));
+    if let Some((path, text)) = more {
+        read.files.insert(path, text);
+    }
     assert_eq!(read.problems, []);
     let loaded = model::load::estate(&read.files, &nightbell::services::declared());
     assert_eq!(loaded.problems, []);
@@ -48,8 +56,13 @@ impl World {
 
     /// The same at a time.
     pub async fn start_at(data: &Path, clock: SteppedClock) -> World {
+        World::start_with(data, clock, estate()).await
+    }
+
+    /// The same with another estate.
+    pub async fn start_with(data: &Path, clock: SteppedClock, estate: model::Estate) -> World {
         let app = App::start(Options {
-            estate: estate(),
+            estate,
             data: data.to_path_buf(),
             listen: ([127, 0, 0, 1], 0).into(),
             traffic: None,

@@ -1,4 +1,4 @@
-//! What the evaluator costs: adding a sample to a distribution, judging one alarm, and running
+//! What the evaluator costs: adding a sample to a distribution, judging one alarm or rule, and running
 //! unit tests of 100 alarms over 7 days of one-minute samples. CPU time, best of several rounds;
 //! `--tiny` runs each once at small size, so that it cannot rot.
 
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cpu_time::ProcessTime;
 use evaluator::alarm::{Evaluation, Settings, evaluate, slots, window};
+use evaluator::composite::{self, Rule};
 use evaluator::statistics::Distribution;
 use evaluator::suite::run;
 use model::suite::{Case, Sample, SeriesSpec};
@@ -43,6 +44,7 @@ fn main() {
     };
     add(&size);
     judge(&size);
+    rules(&size);
     unit_tests(&size);
 }
 
@@ -160,6 +162,32 @@ fn judge(size: &Size) {
                 settings: &settings,
             }));
             let _ = black_box(verdict.map(|v| v.state));
+        }
+    });
+}
+
+/// A composite of a hundred children, none of which decides it before the last.
+fn rules(size: &Size) {
+    let parts: Vec<String> = (0..100)
+        .map(|i| format!("NOT ALARM(\"service-{i}-errors\")"))
+        .collect();
+    let text = parts.join(" AND ");
+    let settings = composite::Settings::default();
+    let count = (size.samples / 1_000).max(1);
+    best(size, count, "reading a rule of 100 children", || {
+        for _ in 0..count {
+            let _ = black_box(Rule::parse(black_box(&text), &settings));
+        }
+    });
+    let Ok(rule) = Rule::parse(&text, &settings) else {
+        return;
+    };
+    best(size, count, "judging a rule of 100 children", || {
+        for _ in 0..count {
+            black_box(rule.is_true(&settings, |child| match black_box(child) {
+                0..100 => State::Ok,
+                _ => State::Alarm,
+            }));
         }
     });
 }

@@ -16,6 +16,7 @@
 
 mod reason;
 mod schedule;
+mod source;
 
 use std::fmt;
 
@@ -26,6 +27,9 @@ use model::{
 
 pub(crate) use self::schedule::window_ending;
 pub use self::schedule::{cadence, next_evaluation, slots, window};
+pub use self::source::{Source, Unjudged, source};
+use crate::composite;
+use crate::math;
 use crate::statistics::Interpolation;
 
 /// What AWS does not publish, or documents in two ways. Every default is stated with its doubt.
@@ -39,6 +43,10 @@ pub struct Settings {
     pub dynamodb: DynamoDb,
     /// Where percentiles lie between samples, for callers that compute points.
     pub interpolation: Interpolation,
+    /// How composites are read and held back.
+    pub composite: composite::Settings,
+    /// What metric math leaves open.
+    pub math: math::Settings,
 }
 
 /// The size of the evaluation range for N evaluation periods. AWS does not publish it; the only
@@ -97,7 +105,7 @@ pub enum DynamoDb {
 /// What the evaluator does not model. It says so instead of guessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unsupported {
-    /// Metric math.
+    /// Metric math, where one series is fetched; [`source`] takes it.
     Math,
     /// A threshold that is an anomaly band.
     Band,
@@ -117,7 +125,8 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
-/// The metric alarm that the machine can evaluate, and the series that it needs.
+/// The metric alarm that needs no more than one series, and that series. [`source`] takes metric
+/// math as well.
 pub fn supported(kind: &AlarmKind) -> Result<(&MetricAlarm, &MetricStat), Unsupported> {
     let AlarmKind::Metric(alarm) = kind else {
         return Err(Unsupported::Composite);
@@ -235,7 +244,7 @@ impl<'a> Verdict<'a> {
 ///
 /// # Errors
 /// A threshold that is an anomaly band. Metric math is judged like a metric: computing its points
-/// is the caller's, who asks [`supported`] first.
+/// is [`Source::slots`].
 pub fn evaluate<'a>(evaluation: &Evaluation<'a>) -> Result<Verdict<'a>, Unsupported> {
     let Evaluation {
         alarm,
@@ -325,7 +334,7 @@ pub fn breaches(threshold: &Threshold, value: f64) -> Result<bool, Unsupported> 
 }
 
 /// `TreatMissingData` with the exception of DynamoDB.
-fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
+pub(crate) fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
     let on_dynamodb =
         matches!(&alarm.watch, Watch::Metric(m) if m.metric.namespace == "AWS/DynamoDB");
     match (settings.dynamodb, alarm.missing) {
@@ -339,7 +348,7 @@ fn treatment(alarm: &MetricAlarm, settings: &Settings) -> Missing {
 /// 10 / (1 - p), one below needs 10 / p. With `ignore` "the alarm state does not change during
 /// periods with too few data points"; we read that as any of the evaluated points. The extreme
 /// percentiles p0 and p100 never have enough.
-fn enough_samples(alarm: &MetricAlarm) -> f64 {
+pub(crate) fn enough_samples(alarm: &MetricAlarm) -> f64 {
     let Watch::Metric(MetricStat {
         stat: Stat::Percentile(p),
         ..

@@ -5,12 +5,15 @@
 //! evaluated at the first of these points at or after each full hour. `SetAlarmState` of a script
 //! happens after an evaluation at the same instant and holds until the next.
 //!
-//! Alarms do not see each other here, so each runs on its own; their transitions are then handed
-//! in order of time to a [`Notifier`], where the caller plugs in whatever notifies.
+//! Metric alarms do not see each other, so each runs on its own; then the composites run over what
+//! their children did. The transitions of all, less what suppressors hold back, are then handed in
+//! order of time to a [`Notifier`], where the caller plugs in whatever notifies.
 
 mod check;
+mod composites;
 mod coverage;
 mod drawing;
+mod input;
 mod notify;
 mod series;
 
@@ -19,13 +22,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::suite::{Case, EventKind};
-use model::{AlarmSpec, MetricAlarm, MetricStat, Place, State, Time, Transition};
+use model::{AlarmKind, AlarmSpec, MetricAlarm, Place, State, Time, Transition};
 
 pub use self::coverage::{Coverage, Covered, bless, coverage};
 pub use self::drawing::drawing;
+use self::input::{Filled, Input};
 pub use self::notify::{Notifier, Told};
-use self::series::Feed;
-use crate::alarm::{self, Evaluation, Settings, Slot, Unsupported, evaluate};
+use crate::alarm::{self, Evaluation, Settings, Slot, Unjudged, Unsupported, evaluate};
 
 /// What became of a test.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,17 +114,27 @@ pub struct Timeline {
     /// Its name.
     pub alarm: String,
     /// What it is.
-    pub spec: MetricAlarm,
+    pub spec: AlarmKind,
     /// Its state before the first evaluation.
     pub initial: State,
     /// Every change of state, also those that the script forced.
     pub transitions: Vec<Transition>,
+    /// When its actions are performed, of a composite with a suppressor: transitions at the time
+    /// of the action. `None`: at every transition.
+    pub actions: Option<Vec<Transition>>,
     /// Its evaluations; kept only for an alarm that a failure is about.
     pub steps: Vec<Step>,
     /// Why no series of the test reaches the alarm, if none does.
     pub unfed: Option<String>,
     /// What evaluation (not the script) made of it.
     pub covered: Covered,
+}
+
+impl Timeline {
+    /// The transitions that somebody hears of, at the time when they do.
+    pub fn acted(&self) -> &[Transition] {
+        self.actions.as_deref().unwrap_or(&self.transitions)
+    }
 }
 
 /// One evaluation.
@@ -158,17 +171,25 @@ pub fn run_with(
         end,
     };
     let mut timelines = Vec::new();
+    // Why a metric alarm has no timeline.
+    let mut unknown = BTreeMap::new();
     for spec in alarms.iter().copied() {
-        let Ok((metric_alarm, stat)) = alarm::supported(&spec.kind) else {
-            continue;
+        let (metric_alarm, source) = match alarm::source(&spec.kind) {
+            Ok(found) => found,
+            Err(why) => {
+                unknown.insert(spec.name.clone(), why.to_string());
+                failures.extend(refused(spec, &why));
+                continue;
+            }
         };
         let simulation = Simulation {
             clock: &clock,
             spec,
             alarm: metric_alarm,
-            feed: match Feed::new(case, stat, settings) {
-                Ok(feed) => feed,
+            input: match Input::new(case, &source, settings) {
+                Ok(input) => input,
                 Err((place, message)) => {
+                    unknown.insert(spec.name.clone(), message.clone());
                     failures.push(Failure {
                         place,
                         message: format!("`{}`: {message}", spec.name),
@@ -203,6 +224,12 @@ pub fn run_with(
         }));
         timelines.push(run);
     }
+    let composites = composites::run(&clock, alarms, &timelines, unknown);
+    failures.extend(composites.failures);
+    unsupported = unsupported.or(composites.unsupported);
+    timelines.extend(composites.timelines);
+    let place = |timeline: &Timeline| alarms.iter().position(|spec| spec.name == timeline.alarm);
+    timelines.sort_by_key(place);
     let told = match notifier {
         Some(notifier) => notify::drive(&clock, alarms, &timelines, notifier),
         None => Vec::new(),
@@ -244,7 +271,7 @@ struct Simulation<'a> {
     clock: &'a Clock<'a>,
     spec: &'a AlarmSpec,
     alarm: &'a MetricAlarm,
-    feed: Feed<'a>,
+    input: Input<'a>,
 }
 
 /// What is kept of a run that is drawn.
@@ -267,8 +294,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How far apart the instants are at which an alarm can be evaluated in a test.
-fn grid(alarm: &MetricAlarm) -> Duration {
-    alarm::cadence(alarm).min(MINUTE)
+fn grid(kind: &AlarmKind) -> Duration {
+    match kind {
+        AlarmKind::Metric(alarm) => alarm::cadence(alarm).min(MINUTE),
+        AlarmKind::Composite { .. } => MINUTE,
+    }
 }
 
 impl Simulation<'_> {
@@ -278,15 +308,17 @@ impl Simulation<'_> {
             settings,
             end,
         } = *self.clock;
-        let (grid, hourly) = (grid(self.alarm), alarm::cadence(self.alarm) == HOUR);
+        let cadence = alarm::cadence(self.alarm);
+        let (grid, hourly) = (cadence.min(MINUTE), cadence == HOUR);
         let given = case.initial_state.get(&self.spec.name).copied();
         let mut timeline = Timeline {
             alarm: self.spec.name.clone(),
-            spec: self.alarm.clone(),
+            spec: AlarmKind::Metric(self.alarm.clone()),
             initial: given.unwrap_or(State::InsufficientData),
             transitions: Vec::new(),
+            actions: None,
             steps: Vec::new(),
-            unfed: self.feed.unfed.clone(),
+            unfed: self.input.unfed(),
             covered: Covered::default(),
         };
         // An alarm whose state is given existed before the test: its warm-up is over.
@@ -295,8 +327,8 @@ impl Simulation<'_> {
             None => case.start,
         };
         let mut state = timeline.initial;
-        let mut forced = self.forced().into_iter().peekable();
-        let mut slots = Vec::new();
+        let mut forced = forced(self.clock, self.spec).into_iter().peekable();
+        let mut filled = Filled::default();
         let mut now = case.start + grid;
         while now <= end {
             while let Some((at, to)) = forced.next_if(|(at, _)| *at < now) {
@@ -306,10 +338,10 @@ impl Simulation<'_> {
             if !hourly || hour > (now - grid).floor_to(HOUR) {
                 let seen = if hourly { hour } else { now };
                 let window = alarm::window_ending(self.alarm, seen, settings);
-                self.feed.fill(&mut slots, window, now);
+                self.input.fill(&mut filled, window, now);
                 let verdict = evaluate(&Evaluation {
                     alarm: self.alarm,
-                    slots: &slots,
+                    slots: &filled.slots,
                     previous: state,
                     created,
                     now,
@@ -325,11 +357,11 @@ impl Simulation<'_> {
                 record.steps.push(Step {
                     at: now,
                     state,
-                    newest: slots.last().and_then(|slot| slot.value),
+                    newest: filled.slots.last().and_then(|slot| slot.value),
                 });
                 for (at, range) in &mut record.ranges {
                     if now <= case.start + *at {
-                        range.clone_from(&slots);
+                        range.clone_from(&filled.slots);
                     }
                 }
             }
@@ -340,24 +372,24 @@ impl Simulation<'_> {
         }
         Ok(timeline)
     }
+}
 
-    /// The script's `set_state` for this alarm within the run, in order of time.
-    fn forced(&self) -> Vec<(Time, State)> {
-        let Clock { case, end, .. } = *self.clock;
-        let mut out: Vec<(Time, State)> = case
-            .events
-            .iter()
-            .filter_map(|event| match &event.what {
-                EventKind::SetState { alarm, state } if *alarm == self.spec.name => {
-                    Some((case.start + event.at, *state))
-                }
-                _ => None,
-            })
-            .filter(|(at, _)| *at <= end)
-            .collect();
-        out.sort_by_key(|(at, _)| *at);
-        out
-    }
+/// The script's `set_state` for an alarm within the run, in order of time.
+fn forced(clock: &Clock<'_>, spec: &AlarmSpec) -> Vec<(Time, State)> {
+    let Clock { case, end, .. } = *clock;
+    let mut out: Vec<(Time, State)> = case
+        .events
+        .iter()
+        .filter_map(|event| match &event.what {
+            EventKind::SetState { alarm, state } if *alarm == spec.name => {
+                Some((case.start + event.at, *state))
+            }
+            _ => None,
+        })
+        .filter(|(at, _)| *at <= end)
+        .collect();
+    out.sort_by_key(|(at, _)| *at);
+    out
 }
 
 fn force(timeline: &mut Timeline, state: &mut State, at: Time, to: State) {
@@ -375,12 +407,13 @@ fn force(timeline: &mut Timeline, state: &mut State, at: Time, to: State) {
     *state = to;
 }
 
-/// The metric alarms among alarms with what they watch, by name.
-fn watched<'a>(alarms: &[&'a AlarmSpec]) -> BTreeMap<&'a str, (&'a MetricAlarm, &'a MetricStat)> {
-    alarms
-        .iter()
-        .filter_map(|spec| Some((spec.name.as_str(), alarm::supported(&spec.kind).ok()?)))
-        .collect()
+/// The failure of an alarm that CloudWatch would refuse, whatever the test asserts.
+fn refused(spec: &AlarmSpec, why: &Unjudged) -> Option<Failure> {
+    why.is_invalid().then(|| Failure {
+        place: spec.place.clone(),
+        message: format!("`{}`: {why}", spec.name),
+        about: None,
+    })
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub mod rule;
 pub mod runbook;
 pub mod schema;
 mod shape;
+pub mod slo;
 pub mod suite;
 pub mod time;
 mod variables;

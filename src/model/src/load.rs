@@ -374,7 +374,12 @@ impl<'a> Read<'a> {
         Estate {
             project: project.project.clone(),
             alarms: self.specs().cloned().collect(),
-            routes: self.routes.as_ref().map(|f| f.content.routes.clone()),
+            routes: self.routes.as_ref().map(|f| {
+                let mut routes = f.content.routes.clone();
+                let objectives = self.alarms.iter().flat_map(|f| &f.content.inhibit);
+                routes.inhibit.extend(objectives.cloned());
+                routes
+            }),
             dashboards,
             runbooks: runbooks.collect(),
         }

@@ -39,15 +39,47 @@ fn minutes(n: u64) -> Duration {
 }
 
 #[test]
-fn nothing_is_wrong_but_the_objective_that_this_version_does_not_expand() {
+fn nothing_is_wrong_in_the_examples() {
     let problems: Vec<String> = examples().problems.iter().map(|p| p.to_string()).collect();
     assert_eq!(
         problems,
         [
             "alarms/counter.yaml:9:18: warning: `low_samples` has no effect, because the statistic is no percentile (remove it, or use a statistic such as p99)",
-            "alarms/counter.yaml:30:10: `counter-availability`: this version does not expand service level objectives (write its alarms out with `metrics`, for example a ratio over 5 of 60 minutes)",
         ]
     );
+}
+
+#[test]
+fn an_objective_is_the_alarms_that_watch_it() {
+    let estate = examples().estate.unwrap();
+    let alarms: Vec<&AlarmSpec> = estate
+        .alarms
+        .iter()
+        .filter(|a| {
+            a.labels
+                .get("slo")
+                .is_some_and(|s| s == "counter-availability")
+        })
+        .collect();
+    assert_eq!(alarms.len(), 12);
+    let fast = estate.alarm("counter-availability-page-fast").unwrap();
+    assert_eq!(fast.severity, Severity::Page);
+    assert_eq!(fast.service, "counter");
+    assert_eq!(fast.place.to_string(), "alarms/counter.yaml:30:18");
+    // The file's default.
+    assert_eq!(fast.runbook.as_ref().unwrap().stem, "counter-errors");
+    let slow = estate.alarm("counter-availability-ticket-slow").unwrap();
+    assert_eq!(slow.severity, Severity::Ticket);
+    let inhibit = &estate.routes.as_ref().unwrap().inhibit;
+    let quiet = |source: &AlarmSpec, target: &AlarmSpec| {
+        let (source, target) = (source.routing_labels(), target.routing_labels());
+        inhibit.iter().any(|i| {
+            i.source.iter().all(|m| m.matches(&source))
+                && i.target.iter().all(|m| m.matches(&target))
+        })
+    };
+    assert!(quiet(fast, slow));
+    assert!(!quiet(slow, fast));
 }
 
 #[test]
@@ -201,7 +233,8 @@ fn tests_hold_every_interval_event_and_assertion() {
     let loaded = examples();
     let suite = &loaded.suites[0];
     assert!(suite.selects("alarms/counter.yaml") && !suite.selects("alarms/others.yaml"));
-    assert_eq!(suite.alarms_of(loaded.estate.as_ref().unwrap()).len(), 4);
+    // Four alarms, and the twelve of an objective.
+    assert_eq!(suite.alarms_of(loaded.estate.as_ref().unwrap()).len(), 16);
     let [states, silence] = &suite.tests[..] else {
         panic!("two tests")
     };

@@ -32,9 +32,45 @@ fn check(path: &str, text: impl Into<Vec<u8>>, expect: &[&str]) {
         .problems
         .iter()
         .map(|p| p.to_string())
-        .filter(|p| !p.contains("counter-availability") && !p.contains("has no effect"))
+        .filter(|p| !p.contains("has no effect"))
         .collect();
     assert_eq!(problems, expect, "{path}");
+}
+
+#[test]
+fn a_mistake_in_an_objective_is_told_with_its_place_and_a_way_out() {
+    let metric = |stat: &str, period: &str| {
+        format!("{{ namespace: AWS/Lambda, name: Errors, stat: {stat}, period: {period} }}")
+    };
+    let slo = |name: &str, good: &str, rest: &str| {
+        let total = metric("Sum", "1m");
+        format!("  - slo: {{ name: {name}, good: {good}, total: {total}, {rest} }}\n")
+    };
+    let good = metric("Sum", "1m");
+    let file = [
+        "defaults: { service: counter }\nalarms:\n".to_owned(),
+        slo("a", &good, "objective: 100, window: 30d"),
+        slo("b", &metric("p99", "1m"), "objective: 99, window: 30d"),
+        slo("c", &good, "objective: 99, window: 1h"),
+        slo("d", &good, "objective: 99, window: 7d"),
+        slo("e", &good, "objective: 99"),
+        // What the other alarms name exists, whether their objective can be read or not.
+        "  - name: f\n    composite: ALARM(a-page) OR ALARM(d-ticket) OR ALARM(e-page-fast)\n"
+            .into(),
+        "  - name: g\n    composite: ALARM(d-ticket-slow)\n".into(),
+    ];
+    check(
+        "alarms/x.yaml",
+        file.concat(),
+        &[
+            "alarms/x.yaml:3:18: the objective `a`: an objective of 100 % cannot be watched; expected more than 0 and less than 100",
+            "alarms/x.yaml:4:18: the objective `b`: `good` must count, and p99 does not; expected Sum or SampleCount",
+            "alarms/x.yaml:5:18: the objective `c`: a window of 1h is too short for an error budget; expected at least 7d",
+            "alarms/x.yaml:6:18: warning: `d-ticket-slow` is left out: its rate would be 1, that of the tier before, because the window is short",
+            "alarms/x.yaml:7:10: `window` is missing (add `window:` with a duration such as 30s, 5m or 1h30m)",
+            "alarms/x.yaml:11:22: there is no alarm `d-ticket-slow` (did you mean `a-ticket-slow`?)",
+        ],
+    );
 }
 
 #[test]
@@ -235,7 +271,7 @@ windows: { office-hours: { zone: Europe/Berln, days: [Mon, TUE], from: 09:00, to
             r#"alarms/routes.yaml:5:14: a secret may not stand here (`${secret.NAME}` is for `url`, `secret` and `sign_links_with`; anything here may show in plans and mails)"#,
             r#"alarms/routes.yaml:7:13: there is no receiver `onall` (did you mean `oncall`?)"#,
             r#"alarms/routes.yaml:8:3: unknown key `match` (valid here: escalate, group_by, group_interval, group_wait, receiver, repeat, routes)"#,
-            r#"alarms/routes.yaml:8:15: warning: no alarm has the label `a` (there are: alarm, service, severity, team)"#,
+            r#"alarms/routes.yaml:8:15: warning: no alarm has the label `a` (there are: alarm, burn, service, severity, slo, team)"#,
             r#"alarms/routes.yaml:9:11: `repeat` must be longer than zero (only `group_wait` may be 0s)"#,
             r#"alarms/routes.yaml:10:13: expected a list, found `service` (put it in brackets: [service])"#,
             r#"alarms/routes.yaml:12:28: there is no severity `tickt` (did you mean `ticket`?)"#,
@@ -246,6 +282,7 @@ windows: { office-hours: { zone: Europe/Berln, days: [Mon, TUE], from: 09:00, to
             r#"alarms/routes.yaml:13:43: there is no receiver `x` (there are: oncall, web, hook, h2)"#,
             r#"alarms/routes.yaml:13:61: expected a duration such as 30s, 5m or 1h30m, found the number 30 (name the unit: 30s or 30m)"#,
             r#"alarms/routes.yaml:13:76: unknown key `reciever` (did you mean `receiver`?)"#,
+            r#"alarms/routes.yaml:14:30: there is no alarm `x` (there are: counter-errors, counter-error-rate, counter-down, legacy, counter-availability-page-fast, counter-availability-page-fast-5m, counter-availability-page-fast-1h, counter-availability-page, counter-availability-page-30m, counter-availability-page-6h, counter-availability-ticket, counter-availability-ticket-2h, counter-availability-ticket-1d, counter-availability-ticket-slow, counter-availability-ticket-slow-6h, counter-availability-ticket-slow-3d, counter-latency, deploying, traffic-odd)"#,
             r#"alarms/routes.yaml:14:54: there is no service `conter` (did you mean `counter`?)"#,
             r#"alarms/routes.yaml:14:72: warning: no alarm has the label `servce` (did you mean `service`?)"#,
             r#"alarms/routes.yaml:15:34: `Europe/Berln` is not a time zone; did you mean `Europe/Berlin`?"#,

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and the exit code that answers.
 
+pub mod backtest;
 pub mod check;
 pub mod fault;
 pub mod preview;
@@ -127,6 +128,8 @@ pub enum Command {
     Check,
     /// Run the unit tests of alarms (`alarms/**/*.test.yaml`)
     Test(Test),
+    /// Run alarms over their history: how often they would have fired, and with which threshold less
+    Backtest(Backtest),
     /// Draw a dashboard to a file
     Preview(Preview),
     /// Print the JSON Schema of a file kind
@@ -215,6 +218,21 @@ pub struct Test {
     pub min_coverage: Option<f64>,
 }
 
+/// `nightbell backtest`
+#[derive(Debug, Clone, Args)]
+pub struct Backtest {
+    /// Which alarms
+    #[arg(required = true, value_name = "ALARM")]
+    pub alarms: Vec<String>,
+    /// A file of values (CSV `timestamp,value`, or GetMetricData's JSON), or the data folder of
+    /// `nightbell up` [default: .nightbell beside the project file]
+    #[arg(long, value_name = "FILE", env = "NIGHTBELL_DATA")]
+    pub data: Option<PathBuf>,
+    /// How far back; a file is taken whole
+    #[arg(long, value_name = "D", default_value = "14d", value_parser = duration)]
+    pub last: Duration,
+}
+
 /// `nightbell preview`
 #[derive(Debug, Clone, Args)]
 pub struct Preview {
@@ -278,6 +296,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Fault(arguments) => fault::run(&global, &arguments),
         Command::Check => check::run(&global),
         Command::Test(arguments) => test::run(&global, &arguments),
+        Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {
@@ -352,6 +371,7 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
             .filter(|p| p.place.line > 0 || !unread.contains(&p.place.file)),
     );
     problems.extend(loaded.estate.iter().flat_map(not_done));
+    problems.extend(linted(loaded.estate.as_ref()));
     problems.sort();
     Ok(Loaded {
         root: files.root,
@@ -368,7 +388,7 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
         model::Problem::warning(place.clone(), message).help(help)
     };
     let alarms = estate.alarms.iter().flat_map(|spec| {
-        let unevaluated = evaluator::alarm::supported(&spec.kind).err().map(|why| {
+        let unevaluated = evaluator::alarm::source(&spec.kind).err().map(|why| {
             let message = format!("alarm `{}` stays INSUFFICIENT_DATA: {why}", spec.name);
             warn(&spec.place, message, "watch a single metric, or wait for the version that evaluates it")
         });
@@ -391,6 +411,28 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
             })
     });
     alarms.chain(routes).collect()
+}
+
+/// Alarms that can be evaluated but will not do what they are meant to.
+fn linted(estate: Option<&model::Estate>) -> Vec<model::Problem> {
+    let Some(estate) = estate else {
+        return Vec::new();
+    };
+    let declared = crate::services::declared();
+    let ground = evaluator::lint::Ground {
+        declared: &declared,
+        routes: estate.routes.as_ref(),
+    };
+    let alarms = estate.alarms.iter();
+    let rules = evaluator::composite::Settings::default();
+    alarms
+        .flat_map(|spec| {
+            let mut found = evaluator::lint::lint(spec, &ground);
+            found.extend(evaluator::composite::lint(spec, &rules));
+            found
+        })
+        .chain(evaluator::composite::lint_together(&estate.alarms, &rules))
+        .collect()
 }
 
 /// The project as read.

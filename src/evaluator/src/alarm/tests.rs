@@ -63,10 +63,19 @@ fn range(picture: &str, end: Time) -> Vec<Slot> {
 
 fn question<'a>(alarm: &'a MetricAlarm, slots: &'a [Slot], previous: State) -> Evaluation<'a> {
     const SETTINGS: &Settings = &Settings {
+        composite: composite::Settings {
+            precedence: composite::Precedence::AndFirst,
+            fraction: composite::Fraction::Up,
+            after_extension: composite::AfterExtension::WhatWasHeldBack,
+        },
         range: Range::CeilThird,
         premature: Premature::Ok,
         dynamodb: DynamoDb::IgnoreByDefault,
         interpolation: Interpolation::NearestRank,
+        math: math::Settings {
+            edges: math::FillEdges::Leave,
+            deviation: math::Deviation::Population,
+        },
     };
     Evaluation {
         alarm,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use model::problem::nearest;
 use model::suite::{Case, EventKind, Sample};
 use model::time::format_duration;
-use model::{AlarmSpec, Place, State, Time};
+use model::{AlarmKind, AlarmSpec, Place, State, Time};
 
-use super::{Expected, Failure, Miss, Timeline, watched};
+use super::{Expected, Failure, Miss, Timeline};
 use crate::alarm::{self, Settings};
 
 /// A run of more evaluations than this is refused.
@@ -39,11 +39,12 @@ pub(super) fn length(case: &Case, alarms: &[&AlarmSpec], settings: &Settings) ->
         })
     });
     let last = case.interval.saturating_mul(arrived.max().unwrap_or(0));
-    let range = watched(alarms)
-        .values()
-        .map(|(alarm, stat)| {
+    let range = alarms
+        .iter()
+        .filter_map(|spec| spec.metric())
+        .map(|alarm| {
             let periods = settings.range.periods(alarm.evaluation_periods);
-            Duration::from_secs(u64::from(periods) * u64::from(stat.period))
+            Duration::from_secs(u64::from(periods) * u64::from(alarm.period()))
         })
         .max()
         .unwrap_or_default();
@@ -94,22 +95,48 @@ pub(super) fn unsupported(case: &Case, alarms: &[&AlarmSpec], notifies: bool) ->
     if asserts_notifications && !notifies {
         return Some("notifications are asserted, and this run sends none".into());
     }
-    let about_any = case.expect_no_notify.iter().any(|n| n.about.is_empty());
-    let notify = case.expect_notify.iter().chain(&case.expect_no_notify);
-    let asserted: Vec<&str> = case
-        .expect
-        .iter()
-        .map(|e| e.alarm.as_str())
-        .chain(case.expect_transitions.iter().map(|e| e.alarm.as_str()))
-        .chain(notify.flat_map(|n| n.about.iter().map(String::as_str)))
-        .collect();
+    let asserted = Assertions::of(case);
     alarms
         .iter()
-        .filter(|spec| about_any || asserted.contains(&spec.name.as_str()))
+        // Whether a composite can be judged shows when its children have been.
+        .filter(|spec| matches!(spec.kind, AlarmKind::Metric(_)) && asserted.concern(&spec.name))
         .find_map(|spec| {
-            let why = alarm::supported(&spec.kind).err()?;
-            Some(format!("`{}`: {why}", spec.name))
+            let why = alarm::source(&spec.kind).err()?;
+            // What is invalid fails by itself.
+            (!why.is_invalid()).then(|| format!("`{}`: {why}", spec.name))
         })
+}
+
+/// Which alarms a test asserts something of.
+pub(super) struct Assertions<'a> {
+    states: Vec<&'a str>,
+    notifications: Vec<&'a str>,
+    /// Whether it asserts that nobody is told of any alarm.
+    any: bool,
+}
+
+impl<'a> Assertions<'a> {
+    pub fn of(case: &'a Case) -> Assertions<'a> {
+        let notify = case.expect_notify.iter().chain(&case.expect_no_notify);
+        let states = case.expect.iter().map(|e| e.alarm.as_str());
+        Assertions {
+            states: states
+                .chain(case.expect_transitions.iter().map(|e| e.alarm.as_str()))
+                .collect(),
+            notifications: notify
+                .flat_map(|n| n.about.iter().map(String::as_str))
+                .collect(),
+            any: case.expect_no_notify.iter().any(|n| n.about.is_empty()),
+        }
+    }
+
+    pub fn concern(&self, alarm: &str) -> bool {
+        self.states.contains(&alarm) || self.notifications_about(alarm)
+    }
+
+    pub fn notifications_about(&self, alarm: &str) -> bool {
+        self.any || self.notifications.contains(&alarm)
+    }
 }
 
 /// Where the states and transitions of one alarm are not those asserted.
@@ -171,7 +198,7 @@ pub(super) fn states(case: &Case, timeline: &Timeline) -> Vec<(Failure, Miss)> {
     out
 }
 
-fn state_at(timeline: &Timeline, at: Time) -> State {
+pub(super) fn state_at(timeline: &Timeline, at: Time) -> State {
     let last = timeline.transitions.iter().rev().find(|t| t.at <= at);
     last.map_or(timeline.initial, |t| t.to)
 }

@@ -5,10 +5,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use model::time::format_duration;
-use model::{Missing, State, Time};
+use model::{AlarmKind, MetricAlarm, Missing, State, Time};
 
+use super::check::state_at;
 use super::{CaseResult, Expected, Failure, Miss, Outcome, Step, Timeline, grid};
 use crate::alarm::{Slot, breaches};
+use crate::composite::{Rule, Settings};
 
 const WIDTH: usize = 80;
 const LABEL: usize = 11;
@@ -45,7 +47,10 @@ fn picture(out: &mut String, result: &CaseResult, failures: &[Failure], miss: &M
     let Some(timeline) = result.timelines.iter().find(|t| t.alarm == miss.alarm) else {
         return;
     };
-    let alarm = &timeline.spec;
+    let alarm = match &timeline.spec {
+        AlarmKind::Metric(alarm) => alarm,
+        AlarmKind::Composite { rule, .. } => return composite(out, result, failures, miss, rule),
+    };
     let _ = writeln!(
         out,
         "{} of {} datapoints of {} {}, missing {}",
@@ -66,17 +71,47 @@ fn picture(out: &mut String, result: &CaseResult, failures: &[Failure], miss: &M
     row(
         out,
         "breaching",
-        &axis.draw(|_, step| breaching(timeline, step)),
+        &axis.draw(|_, step| breaching(alarm, step)),
     );
     row(out, "expected", &axis.expected(timeline, failures));
-    row(out, "actual", &axis.draw(|_, step| letter(step.state)));
-    let pointer = " ".repeat(axis.column(miss.at));
-    row(out, "", &format!("{pointer}^ {}", format_duration(miss.at)));
+    actual(out, &axis, miss);
     let _ = writeln!(
         out,
         "A ALARM  O OK  ? INSUFFICIENT_DATA  X breaching  _ missing{legend}"
     );
-    range(out, result.start, timeline, miss);
+    range(out, result.start, alarm, miss);
+}
+
+/// A composite has no values: the states of its children stand above its own.
+fn composite(out: &mut String, result: &CaseResult, failures: &[Failure], miss: &Miss, rule: &str) {
+    let Some(timeline) = result.timelines.iter().find(|t| t.alarm == miss.alarm) else {
+        return;
+    };
+    let _ = writeln!(out, "{rule}\n");
+    let axis = Axis::new(result.start, timeline, miss.at);
+    row(out, "", &axis.labels());
+    let children = Rule::parse(rule, &Settings::default());
+    let names: Vec<String> = children
+        .iter()
+        .flat_map(|rule| rule.names().map(str::to_owned))
+        .collect();
+    for name in &names {
+        if let Some(child) = result.timelines.iter().find(|t| t.alarm == *name) {
+            let short: String = name.chars().take(LABEL).collect();
+            let cells =
+                axis.draw(|column, _| letter(state_at(child, result.start + axis.time(column))));
+            row(out, &short, &cells);
+        }
+    }
+    row(out, "expected", &axis.expected(timeline, failures));
+    actual(out, &axis, miss);
+    let _ = writeln!(out, "A ALARM  O OK  ? INSUFFICIENT_DATA");
+}
+
+fn actual(out: &mut String, axis: &Axis<'_>, miss: &Miss) {
+    row(out, "actual", &axis.draw(|_, step| letter(step.state)));
+    let pointer = " ".repeat(axis.column(miss.at));
+    row(out, "", &format!("{pointer}^ {}", format_duration(miss.at)));
 }
 
 fn row(out: &mut String, label: &str, cells: &str) {
@@ -221,10 +256,10 @@ fn letter(state: State) -> char {
     }
 }
 
-fn breaching(timeline: &Timeline, step: &Step) -> char {
+fn breaching(alarm: &MetricAlarm, step: &Step) -> char {
     match step.newest {
         None => '_',
-        Some(value) => match breaches(&timeline.spec.threshold, value) {
+        Some(value) => match breaches(&alarm.threshold, value) {
             Ok(true) => 'X',
             _ => '.',
         },
@@ -232,11 +267,10 @@ fn breaching(timeline: &Timeline, step: &Step) -> char {
 }
 
 /// The evaluation range as a table: when each period begins, and its value.
-fn range(out: &mut String, start: Time, timeline: &Timeline, miss: &Miss) {
+fn range(out: &mut String, start: Time, alarm: &MetricAlarm, miss: &Miss) {
     if miss.range.is_empty() {
         return;
     }
-    let alarm = &timeline.spec;
     let at = format_duration(miss.at);
     let _ = writeln!(out, "\nevaluation range at {at}, by start of period:");
     let cells: Vec<(String, String)> = miss

@@ -55,7 +55,7 @@ pub(super) fn drive(
         .iter()
         .filter_map(|timeline| {
             let spec = *alarms.iter().find(|a| a.name == timeline.alarm)?;
-            Some(timeline.transitions.iter().map(move |t| (spec, t)))
+            Some(timeline.acted().iter().map(move |t| (spec, t)))
         })
         .flatten()
         .collect();

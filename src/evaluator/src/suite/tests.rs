@@ -1,12 +1,14 @@
 use model::suite::{Event, ExpectState, ExpectTransitions, Sample, SeriesSpec, parse_values};
 use model::{
-    ActionShape, AlarmKind, Comparison, LowSamples, MetricId, Missing, Severity, Stat, Threshold,
-    Watch,
+    ActionShape, AlarmKind, Comparison, LowSamples, MetricId, MetricStat, Missing, Severity, Stat,
+    Threshold, Watch,
 };
 use proptest::prelude::*;
 
 use super::*;
 
+mod composites;
+mod math;
 mod notify;
 mod series;
 
@@ -341,12 +343,13 @@ fn what_did_not_come_true_is_said() {
 
 #[test]
 fn what_cannot_be_modelled_is_unsupported_only_where_it_is_asserted() {
-    let mut down = counter_errors();
+    let mut down = edit(counter_errors(), |_, threshold| {
+        *threshold = Threshold::Band {
+            comparison: Comparison::Outside,
+            id: "band".into(),
+        };
+    });
     down.name = "counter-down".into();
-    down.kind = AlarmKind::Composite {
-        rule: "ALARM(counter-errors)".into(),
-        suppressor: None,
-    };
     let alarms = [counter_errors(), down];
     let settings = Settings::default();
     assert_eq!(run(&example(), &alarms, &settings).outcome, Outcome::Passed);
@@ -354,7 +357,7 @@ fn what_cannot_be_modelled_is_unsupported_only_where_it_is_asserted() {
     let mut asserted = example();
     asserted.expect[0].alarm = "counter-down".into();
     let result = run(&asserted, &alarms, &settings);
-    let why = "`counter-down`: composite alarms are not evaluated here";
+    let why = "`counter-down`: anomaly bands are not evaluated here";
     assert_eq!(result.outcome, Outcome::Unsupported(why.into()));
     assert!(result.is_failure());
     asserted.allow_unsupported = true;

@@ -1,6 +1,7 @@
 //! Alarm files: `alarms/**/*.yaml`.
 
 mod judge;
+mod slo;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::format::native;
 use crate::format::project::actions;
 use crate::metric::{Dimensions, MetricId, Stat};
 use crate::report::{Mark, Report};
+use crate::route::Inhibit;
 use crate::shape::{Fields, Shape, check};
 use crate::yaml::Node;
 
@@ -33,6 +35,8 @@ pub(crate) struct AlarmFile {
     /// Every name that the file gives, also of alarms that cannot be read, so that nobody is told
     /// of a dangling reference who only needs to mend another line.
     pub(crate) names: Vec<(String, Mark)>,
+    /// What the file's objectives add to the routes.
+    pub(crate) inhibit: Vec<Inhibit>,
 }
 
 /// An alarm with what it refers to. The references are known even where the alarm itself cannot be
@@ -83,6 +87,10 @@ pub(crate) fn decode(root: &Node, outside: Outside<'_>, report: &mut Report) -> 
             defaults,
             outside,
         };
+        if kind == "slo" {
+            slo::decode(&item, &mut file, report);
+            continue;
+        }
         if let Some(name) = item.name() {
             file.names.push(name);
         }
@@ -121,6 +129,15 @@ impl<'a> Item<'a> {
             own_labels(labels, report);
         }
         let (name, at) = self.name()?;
+        let mut found = self.found(name, at);
+        if let Some(kind) = self.alarm_kind(report) {
+            found.spec = Some(self.spec_of(&found, kind, report));
+        }
+        Some(found)
+    }
+
+    /// The alarm's references; its `spec` is still to come.
+    fn found(&self, name: String, at: Mark) -> Found {
         let runbook_node = self.own_or_default("runbook");
         let service = self.own_or_default("service");
         let node = self.fields.node;
@@ -131,7 +148,7 @@ impl<'a> Item<'a> {
                 node.get("suppressor").and_then(|s| s.get("alarm")),
             ),
         };
-        let mut found = Found {
+        Found {
             at,
             spec: None,
             runbook: runbook_node.and_then(|n| Some((runbook(n.raw()?)?, n.at))),
@@ -146,20 +163,18 @@ impl<'a> Item<'a> {
             suppressor: suppressor.cloned(),
             metrics: self.metrics(),
             name,
-        };
-        found.spec = self.spec(&found, report);
-        Some(found)
+        }
     }
 
-    fn spec(&self, found: &Found, report: &mut Report) -> Option<AlarmSpec> {
+    fn spec_of(&self, found: &Found, kind: AlarmKind, report: &Report) -> AlarmSpec {
         let native = self.fields.node.get("native");
         let description = match native {
             Some(native) => native.get("AlarmDescription"),
             None => self.fields.node.get("description"),
         };
         let word = |key: &str| self.own_or_default(key).and_then(Node::raw);
-        Some(AlarmSpec {
-            kind: self.alarm_kind(&found.name, report)?,
+        AlarmSpec {
+            kind,
             name: found.name.clone(),
             description: description.and_then(Node::raw).unwrap_or_default().into(),
             severity: severity(word("severity")).unwrap_or_default(),
@@ -174,10 +189,10 @@ impl<'a> Item<'a> {
             },
             native: native.map(Node::to_json),
             place: report.place(found.at),
-        })
+        }
     }
 
-    fn alarm_kind(&self, name: &str, report: &mut Report) -> Option<AlarmKind> {
+    fn alarm_kind(&self, report: &mut Report) -> Option<AlarmKind> {
         match self.kind {
             "composite" => Some(AlarmKind::Composite {
                 rule: self.fields.string("composite")?,
@@ -191,14 +206,6 @@ impl<'a> Item<'a> {
                 },
             }),
             "native" => native::decode(self.fields.get("native")?, report),
-            "slo" => {
-                report.error_with(
-                    self.fields.get("slo")?.at,
-                    format!("`{name}`: this version does not expand service level objectives"),
-                    Some("write its alarms out with `metrics`, for example a ratio over 5 of 60 minutes".into()),
-                );
-                None
-            }
             _ => self.metric_alarm(report).map(AlarmKind::Metric),
         }
     }

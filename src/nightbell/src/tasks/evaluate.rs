@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evaluator::alarm::{self, Evaluation, Settings};
-use model::{AlarmSpec, MetricAlarm, State, Time, Transition, Watch};
+use evaluator::alarm::{self, Evaluation, Settings, Source};
+use model::{AlarmSpec, MetricAlarm, State, Time, Transition};
 use ports::{AlarmStatus, SeriesQuery};
 use tokio::sync::Mutex;
 
@@ -55,35 +55,43 @@ impl Evaluate {
         Ok(())
     }
 
-    async fn judge(
-        &self,
-        due: &[(&AlarmSpec, &MetricAlarm)],
-        now: Time,
-    ) -> ports::Result<Vec<Transition>> {
+    async fn judge(&self, due: &[Judged<'_>], now: Time) -> ports::Result<Vec<Transition>> {
         let states = self.daemon.ports.alarms.states().await?;
         let windows: Vec<_> = due
             .iter()
-            .map(|(_, alarm)| alarm::window(alarm, now, &self.settings))
+            .map(|judged| alarm::window(judged.alarm, now, &self.settings))
             .collect();
         let queries: Vec<SeriesQuery> = due
             .iter()
             .zip(&windows)
-            .filter_map(|((_, alarm), span)| match &alarm.watch {
-                Watch::Metric(stat) => Some(SeriesQuery {
+            .flat_map(|(judged, span)| {
+                let needs = judged.source.needs().iter();
+                needs.map(|stat| SeriesQuery {
                     stat: stat.clone(),
                     span: *span,
-                }),
-                Watch::Math { .. } => None,
+                })
             })
             .collect();
-        let answers = self.daemon.ports.metrics.get(&queries).await?;
+        let mut answers = self.daemon.ports.metrics.get(&queries).await?.into_iter();
         let mut transitions = Vec::new();
-        for (((spec, alarm), span), series) in due.iter().zip(&windows).zip(&answers) {
+        for (judged, span) in due.iter().zip(&windows) {
+            let Judged {
+                spec,
+                alarm,
+                source,
+            } = judged;
+            let series: Vec<Vec<(Time, f64, Option<f64>)>> = source
+                .needs()
+                .iter()
+                .map(|_| {
+                    let points = answers.next().unwrap_or_default().points;
+                    points.iter().map(|p| (p.at, p.value, p.samples)).collect()
+                })
+                .collect();
             let Some(AlarmStatus { state, created, .. }) = states.get(&spec.name) else {
                 continue;
             };
-            let points = series.points.iter().map(|p| (p.at, p.value, p.samples));
-            let slots = alarm::slots(alarm, *span, points);
+            let slots = source.slots(alarm, *span, &series, &self.settings);
             let evaluation = Evaluation {
                 alarm,
                 slots: &slots,
@@ -96,7 +104,7 @@ impl Evaluate {
                 .counts
                 .evaluations
                 .fetch_add(1, Ordering::Relaxed);
-            // What cannot be evaluated was left out by `supported`.
+            // What cannot be evaluated was left out by `source`.
             transitions.extend(
                 alarm::evaluate(&evaluation)
                     .ok()
@@ -105,6 +113,13 @@ impl Evaluate {
         }
         Ok(transitions)
     }
+}
+
+/// An alarm that can be judged, and where its points come from.
+struct Judged<'a> {
+    spec: &'a AlarmSpec,
+    alarm: &'a MetricAlarm,
+    source: Source<'a>,
 }
 
 #[async_trait]
@@ -120,19 +135,18 @@ impl Task for Evaluate {
         if due.is_empty() {
             self.keep_known(now).await?;
         }
-        let metric_alarms: Vec<(&AlarmSpec, &MetricAlarm)> = self
-            .daemon
-            .estate
-            .alarms
-            .iter()
-            .filter_map(|spec| Some((spec, alarm::supported(&spec.kind).ok()?.0)))
-            .collect();
-        let ready: Vec<_> = metric_alarms
-            .iter()
-            .copied()
-            .filter(|(spec, alarm)| {
-                let at = due.entry(spec.name.clone()).or_insert_with(|| {
-                    alarm::next_evaluation(alarm, now - Duration::from_millis(1))
+        let judged = self.daemon.estate.alarms.iter().filter_map(|spec| {
+            let (alarm, source) = alarm::source(&spec.kind).ok()?;
+            Some(Judged {
+                spec,
+                alarm,
+                source,
+            })
+        });
+        let ready: Vec<Judged<'_>> = judged
+            .filter(|j| {
+                let at = due.entry(j.spec.name.clone()).or_insert_with(|| {
+                    alarm::next_evaluation(j.alarm, now - Duration::from_millis(1))
                 });
                 *at <= now
             })
@@ -149,7 +163,7 @@ impl Task for Evaluate {
                 .fetch_add(transitions.len() as u64, Ordering::Relaxed);
             self.daemon.respond.poke();
         }
-        for (spec, alarm) in &ready {
+        for Judged { spec, alarm, .. } in &ready {
             due.insert(spec.name.clone(), alarm::next_evaluation(alarm, now));
         }
         let wake = due.values().min().copied().unwrap_or(now + IDLE);

@@ -53,7 +53,7 @@ fn notification(from: Duration, to: Duration) -> ExpectNotify {
     }
 }
 
-fn notified(case: &Case, alarms: &[AlarmSpec]) -> (CaseResult, Vec<String>) {
+pub(super) fn notified(case: &Case, alarms: &[AlarmSpec]) -> (CaseResult, Vec<String>) {
     let mut notifier = HalfAMinute::default();
     let result = run_with(case, alarms, &Settings::default(), Some(&mut notifier));
     (result, notifier.heard)

@@ -1,0 +1,434 @@
+//! All entries of a request, in the order in which they can be evaluated.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::problem::nearest;
+use model::{MathEntry, MathExpression, MetricStat, Span};
+
+use super::evaluate::{Run, Value};
+use super::expr::{Expr, Node};
+use super::plan::{Kind, MOST_SERIES, Meaning, Plan, Scope};
+use super::series::Grid;
+use super::{Band, Fault, Settings, parse};
+use crate::alarm::Slot;
+
+/// Entries that can be evaluated, and the one that is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// The ids of the metrics, in the order of the entries.
+    ids: Vec<String>,
+    needs: Vec<MetricStat>,
+    steps: Vec<Step>,
+    bands: Vec<String>,
+    watched: Watched,
+    kind: Kind,
+    period: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Step {
+    plan: Plan,
+    /// Whether what is watched depends on it.
+    needed: bool,
+    windowed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Watched {
+    Metric(usize),
+    Step(usize),
+}
+
+/// What a program is evaluated on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Where the points lie; its step is [`Program::period`].
+    pub grid: Grid,
+    /// One for each of [`Program::needs`]; what is missing at the end is missing.
+    pub series: &'a [&'a [f64]],
+    /// Recorded bands by the id of the entry that has `ANOMALY_DETECTION_BAND`.
+    pub bands: &'a [(&'a str, Band<'a>)],
+    /// What AWS leaves open.
+    pub settings: Settings,
+}
+
+impl Program {
+    /// For an alarm: what is watched must be one time series.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with any entry.
+    pub fn compile(entries: &[MathEntry], watch: &str) -> Result<Program, Fault> {
+        let program = Program::query(entries, watch)?;
+        if program.kind != Kind::Series {
+            let message = format!("an alarm watches one time series, this is {}", program.kind);
+            return Err(Fault::invalid(watch, 0, message));
+        }
+        Ok(program)
+    }
+
+    /// For a query: what is watched is one time series or an array of them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with any entry.
+    pub fn query(entries: &[MathEntry], watch: &str) -> Result<Program, Fault> {
+        let request = Request::read(entries)?;
+        let (steps, bands) = request.plan()?;
+        let (watched, kind) = match request.meanings.get(watch).copied() {
+            Some(Meaning::Metric { index, .. }) => (Watched::Metric(index), Kind::Series),
+            Some(Meaning::Step { index, .. }) => (Watched::Step(index), steps[index].kind),
+            None => return Err(unknown(watch, entries)),
+        };
+        if kind == Kind::Scalar {
+            let message = "the result must be a time series, this is a number; TIME_SERIES(...) \
+                           makes a time series of it";
+            return Err(Fault::invalid(watch, 0, message));
+        }
+        let needed = request.needed(watched);
+        let metrics = request.metrics.iter();
+        Ok(Program {
+            ids: request.metrics.iter().map(|(id, _)| (*id).into()).collect(),
+            needs: metrics.map(|(_, stat)| (*stat).clone()).collect(),
+            steps: (0..)
+                .zip(steps)
+                .map(|(i, step)| Step {
+                    plan: step.plan,
+                    needed: needed.contains(&i),
+                    windowed: step.windowed,
+                })
+                .collect(),
+            bands,
+            watched,
+            kind,
+            period: request.period,
+        })
+    }
+
+    /// The metrics to fetch, in the order of the entries.
+    pub fn needs(&self) -> &[MetricStat] {
+        &self.needs
+    }
+
+    /// The ids of [`Program::needs`].
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The entries for which a recorded band can be given.
+    pub fn bands(&self) -> &[String] {
+        &self.bands
+    }
+
+    /// The period of every series, in seconds.
+    pub fn period(&self) -> u32 {
+        self.period
+    }
+
+    /// What is watched.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether each point depends on the points of its own timestamp alone: then a whole history can
+    /// be computed at once, and any window cut out of it. Other programs give in each window what
+    /// they make of that window.
+    pub fn is_pointwise(&self) -> bool {
+        !self.steps.iter().any(|step| step.needed && step.windowed)
+    }
+
+    /// The value of what is watched: [`Value::Series`] after [`Program::compile`].
+    pub fn evaluate(&self, inputs: &Inputs<'_>) -> Value<'static> {
+        let len = inputs.grid.len;
+        let metrics: Vec<Cow<'_, [f64]>> = (0..self.needs.len())
+            .map(|i| match inputs.series.get(i) {
+                Some(series) if series.len() == len => Cow::Borrowed(*series),
+                short => {
+                    let mut own = short.map(|s| s.to_vec()).unwrap_or_default();
+                    own.resize(len, f64::NAN);
+                    Cow::Owned(own)
+                }
+            })
+            .collect();
+        let bands: Vec<Option<Band<'_>>> = self
+            .bands
+            .iter()
+            .map(|id| {
+                inputs
+                    .bands
+                    .iter()
+                    .find(|(of, _)| of == id)
+                    .map(|(_, b)| *b)
+            })
+            .collect();
+        let last = match self.watched {
+            Watched::Metric(index) => {
+                let series = metrics.into_iter().nth(index).unwrap_or_default();
+                return Value::Series(series).into_owned();
+            }
+            Watched::Step(index) => index,
+        };
+        let mut values: Vec<Value<'static>> = Vec::with_capacity(last + 1);
+        for step in &self.steps[..=last] {
+            let value = match step.needed {
+                false => Value::Scalar(f64::NAN),
+                true => {
+                    let run = Run {
+                        grid: inputs.grid,
+                        settings: inputs.settings,
+                        metrics: &metrics,
+                        bands: &bands,
+                        steps: &values,
+                    };
+                    run.value(&step.plan).into_owned()
+                }
+            };
+            values.push(value);
+        }
+        values.pop().unwrap_or(Value::Scalar(f64::NAN))
+    }
+
+    /// The slots of an alarm's window, for [`crate::alarm::evaluate`]. The series are those of
+    /// [`Program::needs`] on [`Program::grid`] of the same window.
+    pub fn slots(&self, window: Span, series: &[Vec<f64>], settings: Settings) -> Vec<Slot> {
+        let grid = self.grid(window);
+        let series: Vec<&[f64]> = series.iter().map(Vec::as_slice).collect();
+        let value = self.evaluate(&Inputs {
+            grid,
+            series: &series,
+            bands: &[],
+            settings,
+        });
+        let points = value.list().into_iter().next().unwrap_or_default();
+        (0..grid.len)
+            .map(|i| Slot {
+                start: grid.at(i),
+                value: points.get(i).copied().filter(|v| !v.is_nan()),
+                samples: None,
+            })
+            .collect()
+    }
+
+    /// The periods of a window.
+    pub fn grid(&self, window: Span) -> Grid {
+        Grid::of(window, Duration::from_secs(u64::from(self.period)))
+    }
+}
+
+struct Planned {
+    plan: Plan,
+    kind: Kind,
+    windowed: bool,
+}
+
+/// The entries as read, expressions in the order of their dependencies.
+struct Request<'a> {
+    entries: &'a [MathEntry],
+    metrics: Vec<(&'a str, &'a MetricStat)>,
+    expressions: Vec<(&'a str, Expr)>,
+    meanings: BTreeMap<&'a str, Meaning>,
+    period: u32,
+}
+
+impl<'a> Request<'a> {
+    fn read(entries: &'a [MathEntry]) -> Result<Self, Fault> {
+        if entries.len() > MOST_SERIES {
+            let message = format!("a request has at most {MOST_SERIES} entries");
+            return Err(Fault::invalid("", 0, message));
+        }
+        let mut seen = BTreeSet::new();
+        let (mut metrics, mut expressions, mut own_period) = (Vec::new(), Vec::new(), None);
+        for entry in entries {
+            let id = entry.id.as_str();
+            if !is_id(id) {
+                let message = "ids begin with a lower-case letter and go on with letters, digits \
+                               and `_`";
+                return Err(Fault::invalid(id, 0, message));
+            }
+            if !seen.insert(id) {
+                return Err(Fault::invalid(id, 0, "the id is given twice"));
+            }
+            match &entry.source {
+                MathExpression::Metric(stat) => metrics.push((id, stat)),
+                MathExpression::Expression { expression, period } => {
+                    own_period = own_period.or(*period);
+                    expressions.push((id, read(id, expression)?));
+                }
+            }
+        }
+        let period = metrics.first().map(|(_, m)| m.period);
+        if let Some((id, stat)) = metrics.iter().find(|(_, m)| Some(m.period) != period) {
+            let message = format!(
+                "its period of {} s differs from that of `{}`, {} s: metrics of a request have \
+                 one period here",
+                stat.period,
+                metrics[0].0,
+                period.unwrap_or(0)
+            );
+            return Err(Fault::invalid(id, 0, message));
+        }
+        let period = period.or(own_period).unwrap_or(60).max(1);
+        let meanings = (0..)
+            .zip(&metrics)
+            .map(|(index, (id, stat))| {
+                let period = stat.period;
+                (*id, Meaning::Metric { index, period })
+            })
+            .collect();
+        let expressions = in_order(expressions)?;
+        Ok(Request {
+            entries,
+            metrics,
+            expressions,
+            meanings,
+            period,
+        }
+        .with_steps())
+    }
+
+    /// The kinds are filled in as the steps are planned.
+    fn with_steps(mut self) -> Self {
+        for (index, (id, _)) in self.expressions.iter().enumerate() {
+            let kind = Kind::Series;
+            self.meanings.insert(id, Meaning::Step { index, kind });
+        }
+        self
+    }
+
+    /// The steps, and the entries that have a band.
+    fn plan(&self) -> Result<(Vec<Planned>, Vec<String>), Fault> {
+        let ids: Vec<String> = self.metrics.iter().map(|(id, _)| (*id).into()).collect();
+        let (mut steps, mut bands): (Vec<Planned>, _) = (Vec::new(), Vec::new());
+        for (entry, expr) in &self.expressions {
+            let meaning = |id: &str| match *self.meanings.get(id)? {
+                Meaning::Step { index, .. } => {
+                    let kind = steps.get(index)?.kind;
+                    Some(Meaning::Step { index, kind })
+                }
+                metric => Some(metric),
+            };
+            let mut windowed = false;
+            let (plan, kind) = Scope {
+                entry,
+                meaning: &meaning,
+                known: self.entries,
+                metrics: &ids,
+                bands: &mut bands,
+                windowed: &mut windowed,
+            }
+            .plan(expr)?;
+            steps.push(Planned {
+                plan,
+                kind,
+                windowed,
+            });
+        }
+        Ok((steps, bands))
+    }
+
+    /// The steps that something watched depends on, itself included.
+    fn needed(&self, watched: Watched) -> BTreeSet<usize> {
+        let mut needed = BTreeSet::new();
+        let mut open = match watched {
+            Watched::Metric(_) => Vec::new(),
+            Watched::Step(index) => vec![index],
+        };
+        while let Some(index) = open.pop() {
+            if !needed.insert(index) {
+                continue;
+            }
+            let ids = references(&self.expressions[index].1);
+            open.extend(ids.iter().filter_map(|id| match self.meanings.get(id)? {
+                Meaning::Step { index, .. } => Some(*index),
+                Meaning::Metric { .. } => None,
+            }));
+        }
+        needed
+    }
+}
+
+/// Reads the expression of an entry.
+pub(super) fn read(id: &str, expression: &str) -> Result<Expr, Fault> {
+    let first = expression.split_whitespace().next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("SELECT") {
+        let message = "a Metrics Insights query needs data that only AWS has";
+        return Err(Fault::unsupported(id, 1, message));
+    }
+    parse(expression).map_err(|error| Fault::invalid(id, error.column, error.message))
+}
+
+pub(super) fn unknown(id: &str, entries: &[MathEntry]) -> Fault {
+    let ids = entries.iter().map(|e| e.id.as_str());
+    Fault::invalid("", 0, no_id(id, nearest(id, ids)))
+}
+
+/// What is said of an id that no entry has.
+pub(super) fn no_id(id: &str, near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("no entry has the id `{id}`; did you mean `{near}`?"),
+        None => format!("no entry has the id `{id}`"),
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The ids in an expression.
+pub(super) fn references(expr: &Expr) -> BTreeSet<&str> {
+    let mut ids = BTreeSet::new();
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        match &expr.node {
+            Node::Id(id) => {
+                ids.insert(id.as_str());
+            }
+            Node::Array(items) | Node::Call(_, items) => open.extend(items),
+            Node::Negate(of) => open.push(of),
+            Node::Binary(_, left, right) => open.extend([left.as_ref(), right.as_ref()]),
+            Node::Number(_) | Node::Text(_) | Node::Word(_) => {}
+        }
+    }
+    ids
+}
+
+/// Puts expressions after those that they refer to; otherwise in their own order.
+fn in_order(mut open: Vec<(&str, Expr)>) -> Result<Vec<(&str, Expr)>, Fault> {
+    let mut done = Vec::with_capacity(open.len());
+    while !open.is_empty() {
+        let waiting: BTreeSet<&str> = open.iter().map(|(id, _)| *id).collect();
+        let (later, ready): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|(_, expr)| references(expr).iter().any(|id| waiting.contains(id)));
+        if ready.is_empty() {
+            return Err(cycle(&later));
+        }
+        done.extend(ready);
+        open = later;
+    }
+    Ok(done)
+}
+
+/// Each of these refers to another of them: following any leads around.
+fn cycle(all: &[(&str, Expr)]) -> Fault {
+    let next = |id: &str| {
+        let (_, expr) = all.iter().find(|(other, _)| *other == id)?;
+        let of = references(expr);
+        all.iter().map(|(id, _)| *id).find(|id| of.contains(id))
+    };
+    let mut path: Vec<&str> = Vec::new();
+    let mut at = all.first().map(|(id, _)| *id);
+    while let Some(id) = at {
+        if let Some(start) = path.iter().position(|seen| *seen == id) {
+            path.drain(..start);
+            path.push(id);
+            break;
+        }
+        path.push(id);
+        at = next(id);
+    }
+    let ids: Vec<String> = path.iter().map(|id| format!("`{id}`")).collect();
+    let message = format!("the expressions go round in a circle: {}", ids.join(" -> "));
+    Fault::invalid(path.first().copied().unwrap_or_default(), 0, message)
+}

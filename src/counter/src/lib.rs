@@ -45,18 +45,25 @@ pub fn router(documents: Arc<dyn Documents>, config: Config, telemetry: &Telemet
     // Without a HEAD handler of its own a HEAD would count as a visit.
     let counting =
         only_get(get(count).head(wrong_method)).layer(observed.route("/count").page_view());
+    let home = only_get(get(page)).layer(observed.route("/"));
+    let counter = Arc::new(Counter { documents, config });
     let routes = Router::new()
         .route("/count", counting)
-        .route("/", only_get(get(page)))
-        .route("/resume.pdf", only_get(get(pdf)))
-        .with_state(Arc::new(Counter { documents, config }));
+        .route("/", home.clone())
+        .route(
+            "/resume.pdf",
+            only_get(get(pdf)).layer(observed.route("/resume.pdf")),
+        );
     let mut all = routes
         .clone()
         .fallback(unknown_path.layer(observed.unmatched()));
     for stage in STAGES {
-        all = all.nest(stage, routes.clone());
+        // A nested `/` is the stage without its last slash.
+        all = all
+            .nest(stage, routes.clone())
+            .route(&format!("{stage}/"), home.clone());
     }
-    all
+    all.with_state(counter)
 }
 
 struct Counter {
@@ -70,8 +77,7 @@ async fn count(State(counter): State<Arc<Counter>>) -> Response {
         "DynamoDB",
         otel.kind = "client",
         otel.status_code = tracing::field::Empty,
-        rpc.system = "aws-api",
-        rpc.method = "UpdateItem",
+        aws.operation = "UpdateItem",
         aws.table_name = visit.table,
     );
     let added = counter

@@ -9,7 +9,12 @@
 //! `cargo bench -p telemetry --bench http`; with `--tiny` each serves a few requests and only the
 //! answers are compared.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs
+)]
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -214,7 +219,16 @@ struct Server {
 
 impl Server {
     fn start(variant: &'static str) -> Server {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        let program = std::env::current_exe().unwrap();
+        // As the peers' benchmark: servers on one core, the load on another.
+        let mut command = if pinned(["-c", "0", "true"]) {
+            let mut command = Command::new("taskset");
+            command.args(["-c", "0"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        let mut process = command
             .args(["--serve", variant])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -240,6 +254,16 @@ impl Server {
         self.stdout.read_line(&mut line).unwrap();
         line.trim().parse().unwrap()
     }
+}
+
+/// Whether `taskset` is there and does this.
+fn pinned<const N: usize>(arguments: [&str; N]) -> bool {
+    let done = Command::new("taskset")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    done.is_ok_and(|status| status.success())
 }
 
 impl Drop for Server {
@@ -299,6 +323,9 @@ fn main() {
         .build()
         .unwrap();
     let mut servers = VARIANTS.map(Server::start);
+    if !pinned(["-a", "-c", "-p", "1", &std::process::id().to_string()]) {
+        eprintln!("the load has no core of its own; expect wider ranges");
+    }
     for server in &servers {
         for expect in 1..=3 {
             let body = runtime.block_on(visit(server.address, 1));

@@ -5,9 +5,13 @@
 //! on, and the tracer, the gate and the log layer ask here.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderValue, Method, Uri};
 
+use crate::sinks::held;
 use crate::xray::{SegmentId, TraceId};
 
 #[derive(Debug, Clone, Copy)]
@@ -38,17 +42,47 @@ thread_local! {
 }
 
 impl Ending {
-    /// Runs what ends the span; the first span that ends meanwhile takes this.
-    pub fn during(self, end: impl FnOnce()) {
+    /// Runs what lets go of the span; the first span that ends meanwhile takes this. A span that
+    /// somebody else still holds, say a task that goes on after the answer, takes it when it ends.
+    pub fn during(self, trace: TraceId, let_go: impl FnOnce()) {
         ENDING.set(Some(self));
-        end();
-        ENDING.set(None);
+        let_go();
+        if let Some(ending) = ENDING.take() {
+            let mut held_on = held(&HELD_ON);
+            if held_on.len() == MOST_HELD_ON {
+                held_on.pop_front();
+            }
+            held_on.push_back((trace, ending));
+            HOLD_ONS.store(held_on.len(), Ordering::Relaxed);
+        }
     }
 
-    pub fn take() -> Option<Ending> {
-        ENDING.take()
+    /// What the span that ends now is to say, if it is a request's.
+    pub fn take(trace: TraceId, name: &str) -> Option<Ending> {
+        if name != REQUEST {
+            return None;
+        }
+        ENDING.take().or_else(|| {
+            if HOLD_ONS.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+            let mut held_on = held(&HELD_ON);
+            let at = held_on.iter().position(|(t, _)| *t == trace)?;
+            let found = held_on.remove(at);
+            HOLD_ONS.store(held_on.len(), Ordering::Relaxed);
+            found.map(|(_, ending)| ending)
+        })
     }
 }
+
+/// The name of a request's own span.
+pub(crate) const REQUEST: &str = "request";
+
+/// More requests than this that somebody holds on to lose what their spans would have said.
+const MOST_HELD_ON: usize = 256;
+
+static HELD_ON: Mutex<VecDeque<(TraceId, Ending)>> = Mutex::new(VecDeque::new());
+static HOLD_ONS: AtomicUsize = AtomicUsize::new(0);
 
 /// Puts the former scope back when dropped.
 pub(crate) struct Entered(Option<Scope>);

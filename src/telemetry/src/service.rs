@@ -19,7 +19,7 @@ use tracing::Span;
 
 use crate::Telemetry;
 use crate::emf::{Emf, Record};
-use crate::scope::{Ending, Scope};
+use crate::scope::{Ending, REQUEST, Scope};
 use crate::xray::{Decision, TRACE_HEADER, TraceHeader, TraceId, ascii};
 
 /// A service that emits: its namespace and its name.
@@ -372,7 +372,7 @@ impl Visit {
                 agent: self.agent,
                 status: status.as_u16(),
             };
-            ending.during(|| drop(self.span));
+            ending.during(self.scope.trace, || drop(self.span));
         }
         let service = &self.route.service;
         let flag = |on: bool| f64::from(u8::from(on));
@@ -484,8 +484,8 @@ fn find_scope<B>(telemetry: &Telemetry, request: &Request<B>, at: Time) -> (Scop
 fn handler_span(scope: Scope, origin: Origin) -> Span {
     match origin {
         _ if !scope.sampled => Span::none(),
-        Origin::Here => tracing::info_span!("request"),
-        Origin::Header | Origin::New => tracing::info_span!(parent: None, "request"),
+        Origin::Here => tracing::info_span!(REQUEST),
+        Origin::Header | Origin::New => tracing::info_span!(parent: None, REQUEST),
     }
 }
 

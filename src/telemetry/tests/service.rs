@@ -299,6 +299,35 @@ fn an_unsampled_answer_without_error_names_no_trace() {
 }
 
 #[test]
+fn a_task_that_goes_on_after_the_answer_delays_the_document_and_takes_nothing_from_it() {
+    let memory = Arc::new(Memory::default());
+    let (telemetry, _guard) = Telemetry::builder()
+        .sampling(Sampling::Always)
+        .segments(memory.clone())
+        .scoped();
+    let task = Arc::new(std::sync::Mutex::new(None));
+    let started = task.clone();
+    let mut service = page(&telemetry).layer(tower::service_fn(move |_: Request<()>| {
+        let started = started.clone();
+        async move {
+            *started.lock().unwrap() = Some(tracing::info_span!("task"));
+            Ok::<_, Infallible>(Response::new(()))
+        }
+    }));
+    {
+        let mut answer = pin!(service.call(request("GET", None)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(answer.as_mut().poll(&mut context).is_ready());
+    }
+    assert!(memory.take_segments().is_empty());
+    *task.lock().unwrap() = None;
+    let document: Value = serde_json::from_str(&memory.take_segments()[0]).unwrap();
+    assert_eq!(document["name"], "counter");
+    assert_eq!(document["http"]["response"]["status"], 200);
+    assert_eq!(document["subsegments"][0]["name"], "task");
+}
+
+#[test]
 fn the_catalogue_is_what_is_emitted() {
     let declared = telemetry::service::declared("CloudResume");
     let seen = send(|b| b, page, request("GET", None), Behaviour::Answer(200));

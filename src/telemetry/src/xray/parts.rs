@@ -5,8 +5,8 @@
 //! without a map, and two requests never wait for each other. Slots keep their buffers, so a busy
 //! process soon allocates nothing here.
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::SegmentSink;
@@ -30,7 +30,7 @@ const CHUNKS: usize = (1 << SLOT_BITS) / CHUNK;
 
 /// The documents of one tracer.
 pub(crate) struct Parts {
-    chunks: [OnceLock<Box<[Mutex<Part>]>>; CHUNKS],
+    chunks: [OnceLock<Box<[Part]>>; CHUNKS],
     free: Mutex<Vec<u16>>,
     next: AtomicU32,
     dropped: AtomicU64,
@@ -43,9 +43,15 @@ pub(crate) struct Slot(u16);
 
 #[derive(Default)]
 struct Part {
-    /// 0 when the slot is free.
-    trace: u128,
-    shift: i64,
+    /// The trace's [`mark`]; 0 when the slot is free.
+    trace: AtomicU64,
+    shift: AtomicI64,
+    finished: Mutex<Finished>,
+}
+
+/// The subsegments that have ended.
+#[derive(Default)]
+struct Finished {
     fragments: Vec<Fragment>,
     bytes: Vec<u8>,
 }
@@ -85,7 +91,32 @@ impl Parts {
 
     /// Begins a document whose times are to be moved by `shift` microseconds. `None` when too many
     /// are under way.
-    pub fn open(&self, trace: TraceId, shift: i64) -> Option<(Slot, SegmentId)> {
+    pub fn open(&'static self, trace: TraceId, shift: i64) -> Option<(Slot, SegmentId)> {
+        let Some(slot) = self.take_free() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let part = self.part(slot);
+        part.trace.store(mark(trace), Ordering::Relaxed);
+        part.shift.store(shift, Ordering::Relaxed);
+        Some((slot, slot.new_id()))
+    }
+
+    /// How far the times of a document are moved.
+    pub fn shift(&self, slot: Slot) -> i64 {
+        self.part(slot).shift.load(Ordering::Relaxed)
+    }
+
+    fn take_free(&'static self) -> Option<Slot> {
+        let kept = SPARE.take();
+        match kept.0 {
+            Some((parts, slot)) if std::ptr::eq(parts, self) => {
+                std::mem::forget(kept);
+                return Some(slot);
+            }
+            // Dropping it gives it back to the tracer that it is of.
+            _ => drop(kept),
+        }
         let slot = held(&self.free).pop().or_else(|| {
             let taken = self
                 .next
@@ -94,19 +125,7 @@ impl Parts {
                 });
             taken.ok().map(|slot| slot as u16)
         });
-        let Some(slot) = slot.map(Slot) else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return None;
-        };
-        let mut part = held(self.part(slot));
-        part.trace = trace.0;
-        part.shift = shift;
-        Some((slot, slot.new_id()))
-    }
-
-    /// How far the times of a document are moved.
-    pub fn shift(&self, slot: Slot) -> i64 {
-        held(self.part(slot)).shift
+        slot.map(Slot)
     }
 
     /// Adds a finished subsegment to the document in its slot; alone when that has ended or is
@@ -115,14 +134,13 @@ impl Parts {
     pub fn add(&self, slot: Slot, head: Head, id: SegmentId, write: impl FnOnce(&mut Vec<u8>)) {
         let parent = head.parent.unwrap_or(id);
         {
-            let mut part = held(self.part(slot));
-            if part.trace == head.trace.0
-                && part.fragments.len() < MAX_FRAGMENTS
-                && part.bytes.len() < MAX_PARTS
+            let part = self.part(slot);
+            let mut finished = held(&part.finished);
+            if part.trace.load(Ordering::Relaxed) == mark(head.trace)
+                && finished.fragments.len() < MAX_FRAGMENTS
+                && finished.bytes.len() < MAX_PARTS
             {
-                let Part {
-                    bytes, fragments, ..
-                } = &mut *part;
+                let Finished { bytes, fragments } = &mut *finished;
                 let from = bytes.len();
                 write(bytes);
                 if bytes.len() <= MAX_PARTS {
@@ -137,7 +155,7 @@ impl Parts {
                     return;
                 }
                 let alone = bytes.split_off(from);
-                drop(part);
+                drop(finished);
                 return self.send(head, |out| out.extend_from_slice(&alone));
             }
         }
@@ -146,12 +164,13 @@ impl Parts {
 
     /// Ends a document: one segment with its subsegments in it. What does not belong below it
     /// (its parent is still running) is sent on its own.
-    pub fn close(&self, slot: Slot, head: Head, segment: &Segment<'_>) {
+    pub fn close(&'static self, slot: Slot, head: Head, segment: &Segment<'_>) {
         with_buffer(|out| {
-            let mut part = held(self.part(slot));
-            let Part {
-                fragments, bytes, ..
-            } = &mut *part;
+            let part = self.part(slot);
+            let mut finished = held(&part.finished);
+            // Under the lock, so that what ends from here on is sent alone.
+            part.trace.store(0, Ordering::Relaxed);
+            let Finished { fragments, bytes } = &mut *finished;
             write_head(out, head.trace, head.parent, head.kind);
             let members = out.len();
             segment.write_members(out);
@@ -170,9 +189,9 @@ impl Parts {
             if fragments.iter().any(|f| !f.written) {
                 self.send_rest(head.trace, fragments, bytes, out);
             }
-            part.reset();
+            finished.reset();
         });
-        held(&self.free).push(slot.0);
+        SPARE.set(Spare(Some((self, slot))));
     }
 
     fn send_rest(
@@ -208,15 +227,19 @@ impl Parts {
         });
     }
 
-    fn part(&self, Slot(slot): Slot) -> &Mutex<Part> {
+    fn part(&self, Slot(slot): Slot) -> &Part {
         let (chunk, index) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
-        &self.chunks[chunk].get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect())[index]
+        &self.chunks[chunk].get_or_init(|| (0..CHUNK).map(|_| Part::default()).collect())[index]
     }
 }
 
-impl Part {
+/// What tells the documents of two traces apart; never that of a free slot.
+fn mark(trace: TraceId) -> u64 {
+    (trace.0 as u64).max(1)
+}
+
+impl Finished {
     fn reset(&mut self) {
-        self.trace = 0;
         self.fragments.clear();
         self.bytes.clear();
         // One large document must not cost its memory for ever in every slot.
@@ -244,6 +267,23 @@ fn nest(fragments: &mut [Fragment], bytes: &[u8], parent: SegmentId, out: &mut V
     }
     if !first {
         out.push(b']');
+    }
+}
+
+/// The slot that this thread freed last, kept for its next document: the list of free ones is
+/// shared by all threads.
+#[derive(Default)]
+struct Spare(Option<(&'static Parts, Slot)>);
+
+thread_local! {
+    static SPARE: Cell<Spare> = const { Cell::new(Spare(None)) };
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if let Some((parts, Slot(slot))) = self.0 {
+            held(&parts.free).push(slot);
+        }
     }
 }
 

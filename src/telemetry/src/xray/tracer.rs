@@ -267,7 +267,7 @@ impl Recording {
             parent: self.parent,
             kind,
         };
-        let request = Ending::take();
+        let request = Ending::take(trace, &self.name);
         let finished = Finished {
             id,
             kind,

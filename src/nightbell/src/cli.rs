@@ -152,10 +152,15 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Up {
     /// Where to listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000", value_parser = address)]
     pub listen: SocketAddr,
     /// The data folder [default: .nightbell beside the project file]
-    #[arg(long, value_name = "DIR", env = "NIGHTBELL_DATA")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NIGHTBELL_DATA",
+        hide_env_values = true
+    )]
     pub data: Option<PathBuf>,
     /// Send this many visitors a second
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -226,7 +231,12 @@ pub struct Backtest {
     pub alarms: Vec<String>,
     /// A file of values (CSV `timestamp,value`, or GetMetricData's JSON), or the data folder of
     /// `nightbell up` [default: .nightbell beside the project file]
-    #[arg(long, value_name = "FILE", env = "NIGHTBELL_DATA")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "NIGHTBELL_DATA",
+        hide_env_values = true
+    )]
     pub data: Option<PathBuf>,
     /// How far back; a file is taken whole
     #[arg(long, value_name = "D", default_value = "14d", value_parser = duration)]
@@ -242,7 +252,12 @@ pub struct Preview {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The data folder of `nightbell up` [default: .nightbell beside the project file]
-    #[arg(long, value_name = "DIR", env = "NIGHTBELL_DATA")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NIGHTBELL_DATA",
+        hide_env_values = true
+    )]
     pub data: Option<PathBuf>,
     /// How far back
     #[arg(long, value_name = "D", default_value = "3h", value_parser = duration)]
@@ -264,6 +279,11 @@ pub enum Source {
 fn duration(text: &str) -> Result<Duration, String> {
     model::time::parse_duration(text)
         .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".into())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected ADDRESS:PORT such as 127.0.0.1:5000".into())
 }
 
 fn share(text: &str) -> Result<f64, String> {

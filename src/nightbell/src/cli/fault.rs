@@ -16,6 +16,13 @@ pub fn run(global: &Global, arguments: &Fault) -> Exit {
             None => "http://127.0.0.1:5000".into(),
         },
     };
+    if !base.starts_with("http://") && !base.starts_with("https://") {
+        note(format_args!(
+            "{}: `{base}` is no address of a console; expected http://HOST:PORT",
+            styled(print::BAD, "error")
+        ));
+        return Exit::Usage;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -27,6 +27,13 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
         ));
         return Exit::Usage;
     };
+    let format = match Format::of(arguments.output.as_deref()) {
+        Ok(format) => format,
+        Err(why) => {
+            note(format_args!("{}: {why}", styled(print::BAD, "error")));
+            return Exit::Usage;
+        }
+    };
     let (board, problems) = Board::parse(&dashboard.body);
     for problem in problems {
         note(format_args!(
@@ -52,30 +59,18 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
             Err(exit) => return exit,
         },
     };
+    let drawn = match format {
+        Format::Svg => board.svg(&Data {
+            theme: render::Theme::Standalone,
+            ..filled
+        }),
+        Format::Html => board.page(&dashboard.name, &filled),
+    };
     let Some(output) = &arguments.output else {
-        print::line(board.svg(&filled));
+        print::line(drawn);
         return Exit::Done;
     };
-    let picture = match output.extension().and_then(|e| e.to_str()) {
-        Some("svg") => board.svg(&filled),
-        Some("html") => board.page(&dashboard.name, &filled),
-        Some("png") => {
-            note(format_args!(
-                "{}: this version draws no PNG; give a file that ends in .svg or .html",
-                styled(print::BAD, "error")
-            ));
-            return Exit::Usage;
-        }
-        _ => {
-            note(format_args!(
-                "{}: `{}` ends in neither .svg nor .html",
-                styled(print::BAD, "error"),
-                output.display()
-            ));
-            return Exit::Usage;
-        }
-    };
-    match std::fs::write(output, picture) {
+    match std::fs::write(output, drawn) {
         Ok(()) => Exit::Done,
         Err(error) => {
             note(format_args!(
@@ -84,6 +79,33 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
                 output.display()
             ));
             Exit::BadFile
+        }
+    }
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Svg,
+    Html,
+}
+
+impl Format {
+    /// By the file's ending; standard output gets SVG. The error says what can be given.
+    fn of(output: Option<&Path>) -> Result<Format, String> {
+        let Some(output) = output else {
+            return Ok(Format::Svg);
+        };
+        match output.extension().and_then(|e| e.to_str()) {
+            Some("svg") => Ok(Format::Svg),
+            Some("html") => Ok(Format::Html),
+            Some("png") => {
+                Err("this version draws no PNG; give a file that ends in .svg or .html".into())
+            }
+            _ => Err(format!(
+                "`{}` ends in neither .svg nor .html",
+                output.display()
+            )),
         }
     }
 }

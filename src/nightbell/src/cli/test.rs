@@ -54,6 +54,13 @@ pub fn run(global: &Global, arguments: &Test) -> Exit {
             }
         }
     }
+    if let (Some(pattern), true) = (&arguments.run, results.is_empty()) {
+        note(format_args!(
+            "{}: no test matches `{pattern}`",
+            styled(print::BAD, "error")
+        ));
+        return Exit::Usage;
+    }
     if arguments.bless {
         return write(&root, &suites, &results);
     }

@@ -133,14 +133,14 @@ pub async fn measure(
 }
 
 /// The error lines of a service's function, alike ones together, newest first.
-pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<Vec<Alike>> {
+pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<ErrorLines> {
     let Some(function) = daemon
         .estate
         .project
         .variables
         .get(&format!("{service}.function"))
     else {
-        return Ok(Vec::new());
+        return Ok(ErrorLines::default());
     };
     let events = daemon
         .ports
@@ -152,9 +152,10 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
             limit: MAX_LINES,
         })
         .await?;
-    Ok(alike(&events, |trace| {
-        daemon.link(&format!("/traces/{trace}"))
-    }))
+    Ok(ErrorLines {
+        more: events.len() >= MAX_LINES,
+        kinds: alike(&events, |trace| daemon.link(&format!("/traces/{trace}"))),
+    })
 }
 
 /// The traces of a span that failed, the slowest first.
@@ -210,11 +211,10 @@ async fn alert(
     });
     let logs = match logs {
         Some(Ok(lines)) => {
-            let lines: Vec<LogLine> = lines.into_iter().map(|a| a.line).collect();
-            if lines.iter().map(|l| l.count).sum::<u64>() * 2 >= MAX_LINES as u64 {
+            if lines.more {
                 take("older log lines", &format!("more than {MAX_LINES}"));
             }
-            lines
+            lines.kinds.into_iter().map(|a| a.line).collect()
         }
         Some(Err(error)) => {
             take("log lines", &error.to_string());
@@ -310,6 +310,15 @@ fn zone(daemon: &Daemon, receiver: &str) -> TimeZone {
     own.or_else(|| routes.windows.values().next())
         .and_then(|window| TimeZone::get(&window.zone).ok())
         .unwrap_or(TimeZone::UTC)
+}
+
+/// What a service's error lines say.
+#[derive(Default)]
+pub struct ErrorLines {
+    /// Alike lines together, newest first.
+    pub kinds: Vec<Alike>,
+    /// There were more lines than are looked at, so that counts are lower bounds.
+    pub more: bool,
 }
 
 /// Lines that say the same, and when the newest was written.

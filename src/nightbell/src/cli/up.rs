@@ -39,7 +39,12 @@ pub fn run(global: &Global, arguments: &Up) -> Exit {
 
 async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> anyhow::Result<()> {
     let data = data_folder(arguments.data.as_ref(), root);
-    let alarms = estate.alarms.len();
+    // Those that this version cannot evaluate watch nothing; `check` names them.
+    let alarms = estate
+        .alarms
+        .iter()
+        .filter(|a| evaluator::alarm::source(&a.kind).is_ok())
+        .count();
     let app = App::start(Options {
         estate,
         data: data.clone(),

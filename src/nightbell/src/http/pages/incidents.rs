@@ -218,13 +218,14 @@ pub fn measure_words(spec: &AlarmSpec, measured: &Measure) -> String {
 async fn logs(daemon: &Daemon, service: &str, span: Span) -> Evidence<Vec<LogLine>> {
     match evidence::error_lines(daemon, service, span).await {
         Err(error) => Evidence::Failed(error.to_string()),
-        Ok(lines) if lines.is_empty() => Evidence::Nothing(format!(
+        Ok(lines) if lines.kinds.is_empty() => Evidence::Nothing(format!(
             "No error lines of {service} between {} and {} UTC.",
             span.start.clock(),
             span.end.clock()
         )),
         Ok(lines) => Evidence::Found(
             lines
+                .kinds
                 .into_iter()
                 .map(|line| LogLine {
                     at: line.at,

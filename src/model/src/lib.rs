@@ -13,6 +13,7 @@ mod glob;
 pub mod incident;
 pub mod load;
 pub mod metric;
+pub mod observed;
 pub mod problem;
 pub mod query;
 mod report;

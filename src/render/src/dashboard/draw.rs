@@ -50,6 +50,8 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
             let picture = views::picture(m, board, data, inner(widget), data.theme);
             w.open("div")
                 .attr("class", "picture")
+                // A narrow screen scrolls it, and so must whoever has no mouse.
+                .attr("tabindex", "0")
                 .markup(&picture)
                 .close();
         }

@@ -16,12 +16,18 @@ pub(super) fn alarm_rows(
     size: (f64, f64),
     theme: Theme,
 ) {
-    for (i, name) in alarms.iter().enumerate() {
+    // Whatever does not fit is what is well: those in ALARM come first, then those without data.
+    let mut worst_first: Vec<&String> = alarms.iter().collect();
+    worst_first.sort_by_key(|name| urgency(data.alarms.get(*name).map(|a| a.state)));
+    let room = (((size.1 - 16.0) / ROW).floor() as usize + 1).max(1);
+    let shown = if worst_first.len() > room {
+        room.saturating_sub(1).max(1)
+    } else {
+        worst_first.len()
+    };
+    for (i, name) in worst_first.iter().take(shown).enumerate() {
         let y = ROW * i as f64 + 8.0;
-        if y + 8.0 > size.1 {
-            break;
-        }
-        let state = data.alarms.get(name).map(|a| a.state);
+        let state = data.alarms.get(*name).map(|a| a.state);
         state_mark(w, state, (0.0, y), theme);
         let word = state_word(state);
         let room = size.0 - 18.0 - text_width(word, SIZE) - 12.0;
@@ -29,6 +35,21 @@ pub(super) fn alarm_rows(
         text(w, (18.0, y + 4.0), "start", &Ink::Text.paint(theme), &label);
         let colour = state_ink(state).paint(theme);
         text(w, (size.0, y + 4.0), "end", &colour, word);
+    }
+    if shown < worst_first.len() && room > 1 {
+        let y = ROW * shown as f64 + 8.0;
+        let rest = format!("and {} more", worst_first.len() - shown);
+        text(w, (18.0, y + 4.0), "start", &Ink::Text2.paint(theme), &rest);
+    }
+}
+
+/// The place of a state in a list that may be cut off.
+fn urgency(state: Option<State>) -> u8 {
+    match state {
+        Some(State::Alarm) => 0,
+        None => 1,
+        Some(State::InsufficientData) => 2,
+        Some(State::Ok) => 3,
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn html(waterfall: &Waterfall) -> String {
     for row in waterfall.rows.iter().take(ROWS) {
         w.open("tr").attr("class", &class(row));
         w.open("th").attr("scope", "row");
+        w.open("div").attr("class", "entry");
         if row.depth > 0 {
             w.open("span")
                 .attr("class", "indent")
@@ -34,6 +35,7 @@ pub(super) fn html(waterfall: &Waterfall) -> String {
                 .text(&"\u{2003}".repeat(row.depth.min(16)))
                 .close();
         }
+        w.open("div");
         w.open("span").attr("class", "name").text(&row.name).close();
         if !row.flags.word().is_empty() {
             w.text(" ");
@@ -51,7 +53,7 @@ pub(super) fn html(waterfall: &Waterfall) -> String {
                 .text(&row.detail)
                 .close();
         }
-        w.close();
+        w.close().close().close();
         w.open("td").attr("class", "bar");
         bar_picture(&mut w, row, waterfall.total_ms);
         w.close();

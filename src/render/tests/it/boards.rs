@@ -172,6 +172,42 @@ fn what_cannot_be_drawn_says_so_in_its_place() {
 }
 
 #[test]
+fn in_a_low_widget_what_rings_stands_first_and_the_rest_is_counted() {
+    let names = ["a", "b", "c", "d", "e", "rings"];
+    let board = board(json!([{ "type": "alarm", "width": 6, "height": 3,
+        "properties": { "title": "Alarms", "alarms": names } }]));
+    let mut data = Data::new(span());
+    for name in names {
+        let state = if name == "rings" {
+            State::Alarm
+        } else {
+            State::Ok
+        };
+        data.alarms.insert(
+            name.into(),
+            AlarmState {
+                state,
+                since: Time::from_secs(1_767_590_000),
+                link: None,
+            },
+        );
+    }
+    let shown = texts(&board.svg(&data));
+    let place = |text: &str| shown.iter().position(|t| t == text);
+    assert_eq!(
+        place("rings").zip(place("a")).map(|(r, a)| r < a),
+        Some(true),
+        "{shown:?}"
+    );
+    assert!(
+        shown
+            .iter()
+            .any(|t| t.starts_with("and ") && t.ends_with(" more")),
+        "{shown:?}"
+    );
+}
+
+#[test]
 fn alarm_states_show_by_word_and_link() {
     let board = board(
         json!([{ "type": "alarm", "properties": { "title": "Alarms", "alarms": [

@@ -11,6 +11,7 @@ use anyhow::Context;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use local::fault::Faults;
+use local::pool::UserPool;
 use local::pump::{Pump, Stores, Stream};
 use model::Estate;
 use ports::Clock;
@@ -23,7 +24,7 @@ use tracing::instrument::WithSubscriber;
 
 use crate::daemon::{Daemon, Local, Ports};
 use crate::http;
-use crate::services::{Gateway, Ground};
+use crate::services::{self, Gateway, Ground};
 use crate::tasks::{
     Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, respond::Respond, sweep::Sweep,
 };
@@ -97,9 +98,17 @@ impl App {
             .clock(Arc::new(move || now.now()))
             .parts();
         let faults = Faults::new(clock.clone());
+        let users = UserPool::open(
+            Arc::new(store.tables()),
+            clock.clone(),
+            format!("{}/pool", estate.project.console_url),
+            services::app_clients(reachable(address)),
+        )
+        .await?;
         let gateway = Gateway::new(&Ground {
             project: &estate.project,
             documents: Arc::new(store.tables()),
+            users: &users,
             pump: &pump,
             faults: &faults,
             clock: clock.clone(),
@@ -118,6 +127,7 @@ impl App {
             mailbox,
             faults,
             pump,
+            users,
         };
         let daemon = Daemon::open(clock.clone(), estate, ports, local).await?;
         let stop = CancellationToken::new();

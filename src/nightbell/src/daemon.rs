@@ -65,6 +65,8 @@ pub struct Local {
     pub faults: Faults,
     /// The way of lines, data and segments into the store.
     pub pump: Pump,
+    /// Who signs in to the services.
+    pub users: Arc<local::pool::UserPool>,
 }
 
 /// Counters for `/metrics`.

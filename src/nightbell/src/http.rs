@@ -31,6 +31,7 @@ const NO_METHOD: &str = "this resource does not take that method; see /api/opena
 /// The whole server.
 pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
+    let users = daemon.local.users.clone();
     let (api, document) = api::routes();
     let document = serde_json::to_value(&document).unwrap_or_default();
     let console = pages::routes(gateway.clone()).layer(middleware::map_response(protect));
@@ -58,12 +59,14 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(daemon);
+    let users = Router::new().nest("/pool", local::pool::router(users));
     let services = Router::new()
         .route("/svc/{service}", get(services::slash))
         .route("/svc/{service}/{*rest}", any(services::enter))
         .route("/svc/{service}/", any(services::enter))
         .with_state(gateway);
-    own.merge(services)
+    own.merge(users)
+        .merge(services)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
 }

@@ -1,6 +1,7 @@
 //! The services behind the local gateway, wired to the local store.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Uri;
 use http::uri::PathAndQuery;
+use identity::{KeyRing, Pool, Verifier};
 use local::fault::Faults;
 use local::gateway::Api;
+use local::pool::{AppClient, UserPool};
 use local::pump::Pump;
 use local::runtime::{Function, FunctionConfig};
 use model::catalogue::Declared;
@@ -40,6 +43,8 @@ pub struct Ground<'a> {
     pub project: &'a Project,
     /// Their tables.
     pub documents: Arc<dyn Documents>,
+    /// Whose tokens count.
+    pub users: &'a Arc<UserPool>,
     /// Where their output goes.
     pub pump: &'a Pump,
     /// What may break them.
@@ -47,6 +52,36 @@ pub struct Ground<'a> {
     /// Their time.
     pub clock: Arc<dyn Clock>,
 }
+
+impl Ground<'_> {
+    /// Who signs in to a service: its app client has the service's name.
+    pub fn identity(&self, service: &str) -> Arc<KeyRing> {
+        let pool = Pool::new(self.users.issuer(), service);
+        Arc::new(KeyRing::new(
+            Verifier::new(pool),
+            self.users.clone(),
+            self.clock.clone(),
+        ))
+    }
+}
+
+/// The app clients of the local user pool, one a service: a sign-in leads back to its pages.
+pub fn app_clients(address: SocketAddr) -> Vec<AppClient> {
+    let port = address.port();
+    WITH_SIGN_IN
+        .iter()
+        .map(|service| AppClient {
+            id: (*service).to_string(),
+            redirects: [address.to_string(), format!("localhost:{port}")]
+                .iter()
+                .map(|host| format!("http://{host}/svc/{service}/"))
+                .collect(),
+        })
+        .collect()
+}
+
+/// The services that know people by their tokens.
+const WITH_SIGN_IN: &[&str] = &["posting", "resize", "announcement"];
 
 impl Gateway {
     /// The APIs of the services that the project names.

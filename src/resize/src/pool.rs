@@ -139,7 +139,7 @@ mod tests {
             let gate = gate.clone();
             move || {
                 let gate = gate.clone();
-                move || drop(gate.lock().unwrap().recv())
+                move || gate.lock().unwrap().recv().unwrap()
             }
         };
         let jobs: Vec<_> = (0..17)

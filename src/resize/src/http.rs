@@ -7,13 +7,14 @@ mod body;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
-use model::Time;
+use identity::KeyRing;
 use serde_json::{Value, json};
 use telemetry::Telemetry;
 
@@ -23,18 +24,29 @@ use crate::{NAMESPACE, SERVICE};
 use answer::{empty, failure, file, image_json, json_answer, problem, uploaded_json};
 
 /// Who may do everything: told by a credential that is no owner's token.
+#[async_trait]
 pub trait Admins: Send + Sync {
-    /// Whether this `Authorization: Bearer` value is an administrator's at this time.
-    fn admits(&self, bearer: &str, now: Time) -> bool;
+    /// Whether this `Authorization` header is an administrator's now.
+    async fn admits(&self, authorization: &str) -> bool;
 }
 
 /// Nobody is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoAdmins;
 
+#[async_trait]
 impl Admins for NoAdmins {
-    fn admits(&self, _: &str, _: Time) -> bool {
+    async fn admits(&self, _: &str) -> bool {
         false
+    }
+}
+
+/// The administrators of a user pool.
+#[async_trait]
+impl Admins for KeyRing {
+    async fn admits(&self, authorization: &str) -> bool {
+        let who = self.principal(Some(authorization)).await;
+        who.is_ok_and(|who| who.is_in(identity::group::ADMIN))
     }
 }
 
@@ -43,7 +55,6 @@ impl Admins for NoAdmins {
 pub(crate) struct Shared {
     platform: Arc<Platform>,
     admins: Arc<dyn Admins>,
-    telemetry: Telemetry,
 }
 
 /// Stages that API Gateway may leave in front of the path.
@@ -55,7 +66,6 @@ pub fn router(platform: Arc<Platform>, admins: Arc<dyn Admins>, telemetry: &Tele
     let shared = Shared {
         platform,
         admins,
-        telemetry: telemetry.clone(),
     };
     let home = routed(get(page)).layer(observed.route("/"));
     let mut routes = Router::new()
@@ -124,7 +134,7 @@ async fn told(work: impl Future<Output = Answer>) -> Response {
 
 async fn upload(State(shared): State<Shared>, request: Request) -> Response {
     told(async {
-        let caller = shared.caller(request.headers());
+        let caller = shared.caller(request.headers()).await;
         let limit = shared.platform.config().direct;
         let upload = body::upload(request, limit).await?;
         let done = shared.platform.upload(&caller, upload).await?;
@@ -135,7 +145,7 @@ async fn upload(State(shared): State<Shared>, request: Request) -> Response {
 
 async fn admit(State(shared): State<Shared>, request: Request) -> Response {
     told(async {
-        let caller = shared.caller(request.headers());
+        let caller = shared.caller(request.headers()).await;
         let wanted = body::json(request).await?;
         let text = |name: &str| wanted.get(name).and_then(Value::as_str);
         let (Some(size), Some(kind)) = (wanted.get("size").and_then(Value::as_u64), text("content_type")) else {
@@ -168,7 +178,7 @@ async fn take(
     headers: HeaderMap,
 ) -> Response {
     told(async {
-        let caller = shared.caller(&headers);
+        let caller = shared.caller(&headers).await;
         let done = shared.platform.take(&caller, &id).await?;
         Ok(uploaded_json(&shared.platform, &done))
     })
@@ -216,7 +226,8 @@ async fn remove(
 ) -> Response {
     told(async {
         let id = image_id(&id)?;
-        let removed = shared.platform.delete(&shared.caller(&headers), &id).await?;
+        let caller = shared.caller(&headers).await;
+        let removed = shared.platform.delete(&caller, &id).await?;
         let whole = removed.remains.is_empty();
         let answer = json!({
             "id": id.as_str(),
@@ -240,7 +251,7 @@ async fn make_size(
 ) -> Response {
     told(async {
         let id = image_id(&id)?;
-        let caller = shared.caller(request.headers());
+        let caller = shared.caller(request.headers()).await;
         let wanted = body::json(request).await?;
         let width = wanted.get("width").and_then(Value::as_u64).ok_or_else(|| {
             Failure::Invalid("the body has to be like {\"width\": 450}, in pixels".into())
@@ -261,7 +272,7 @@ async fn make_link(
 ) -> Response {
     told(async {
         let id = image_id(&id)?;
-        let caller = shared.caller(request.headers());
+        let caller = shared.caller(request.headers()).await;
         let wanted = link_wanted(&body::json(request).await?)?;
         let made = shared.platform.make_link(&caller, &id, &wanted).await?;
         let answer = json!({
@@ -328,10 +339,8 @@ async fn revoke(
 ) -> Response {
     told(async {
         let code = Code::parse(&code).ok_or(Failure::NotFound("link"))?;
-        shared
-            .platform
-            .revoke(&shared.caller(&headers), &code)
-            .await?;
+        let caller = shared.caller(&headers).await;
+        shared.platform.revoke(&caller, &code).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     })
     .await
@@ -403,15 +412,20 @@ fn image_id(text: &str) -> Result<ImageId, Failure> {
 }
 
 impl Shared {
-    fn caller(&self, headers: &HeaderMap) -> Caller {
+    async fn caller(&self, headers: &HeaderMap) -> Caller {
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let bearer = text("authorization").and_then(|v| {
+        let authorization = text("authorization");
+        let bearer = authorization.and_then(|v| {
             let (scheme, rest) = v.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
         });
-        let bearer = bearer.or_else(|| text("x-owner-token"));
-        let now = self.telemetry.now();
-        let admin = bearer.is_some_and(|b| self.admins.admits(b, now));
+        // A user's token has three parts, an owner's none.
+        let admin = match (authorization, bearer) {
+            (Some(whole), Some(token)) if token.split('.').count() == 3 => {
+                self.admins.admits(whole).await
+            }
+            _ => false,
+        };
         Caller {
             client: limit::client(
                 text("x-forwarded-for"),

@@ -12,7 +12,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Refusal> {
     let mut clean = Vec::with_capacity(bytes.len() + 64);
     clean.extend_from_slice(&[0xff, 0xd8]);
     let mut frame: Option<Frame> = None;
-    let (mut orientation, mut scans) = (None, 0);
+    let (mut orientation, mut scans, mut coded) = (None, 0, 0);
     let mut profile = Profile::default();
     // Where what we say ourselves goes: JFIF wants to be first.
     let mut after_jfif = clean.len();
@@ -69,12 +69,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Refusal> {
             }
         }
         if marker == 0xda {
-            clean.extend_from_slice(walk.scan()?);
+            let scan = walk.scan()?;
+            coded += scan.len();
+            clean.extend_from_slice(scan);
         }
     }
     let Some(frame) = frame.filter(|_| scans > 0) else {
         return Err(Refusal::Broken("it has no pixels"));
     };
+    // Each block of 8 x 8 takes a bit at least, however flat it is: a small file that says that it
+    // is a large picture would only keep a decoder busy.
+    let blocks = u64::from(frame.width.div_ceil(8)) * u64::from(frame.height.div_ceil(8));
+    if (coded as u64) * 8 < blocks {
+        return Err(Refusal::Truncated);
+    }
     clean.extend_from_slice(&[0xff, 0xd9]);
     let orientation = orientation.unwrap_or(1);
     if orientation != 1 {

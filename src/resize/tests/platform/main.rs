@@ -1,0 +1,8 @@
+//! The platform over the local store: what it answers, what it keeps, what it emits.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crash;
+mod flaky;
+mod owners;
+mod story;
+mod world;

@@ -155,7 +155,8 @@ impl Image {
         set("height", self.height.into());
         set("animated", self.animated.into());
         set("bytes", self.bytes.into());
-        set(CREATED, millis(self.created).into());
+        // Text, since an index sorts by it: digits of one length sort as their number.
+        set(CREATED, format!("{:015}", millis(self.created)).into());
         set("since", millis(self.since).into());
         if let Some(at) = self.expires {
             set("expires", (millis(at) / 1000).into());
@@ -196,7 +197,7 @@ impl Image {
             height: small("height")?,
             animated: item.get("animated")?.as_bool()?,
             bytes: number("bytes")?,
-            created: time(number(CREATED)?),
+            created: time(text(CREATED)?.parse().ok()?),
             since: time(number("since")?),
             expires: number("expires").map(|s| time(s * 1000)),
             owners: owners

@@ -125,6 +125,11 @@ impl World {
         let request = request.body(body.into()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        if parts.status.is_server_error() {
+            for (_, line) in self.output.take_logs() {
+                eprintln!("{line}");
+            }
+        }
         Answer {
             status: parts.status,
             headers: parts.headers,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod fault;
 pub mod gateway;
 pub mod pool;
+pub mod hosts;
 pub mod pump;
 pub mod runtime;
 pub mod secrets;

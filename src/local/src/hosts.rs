@@ -27,6 +27,7 @@ pub use self::queue::QueueMapping;
 pub use self::schedule::{Missed, Schedule, Unreadable, When};
 pub use self::stream::StreamMapping;
 
+use crate::meter::Meter;
 use crate::pump::Pump;
 use crate::runtime::Function;
 use crate::store::{Notification, Store};
@@ -40,6 +41,8 @@ pub struct Hosts {
 pub(crate) struct Shared {
     pub store: Store,
     pub pump: Pump,
+    /// The store's queues, counted.
+    pub queues: Arc<dyn Queues>,
     stop: CancellationToken,
     posts: Mutex<Vec<Arc<Post>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -81,6 +84,7 @@ impl Hosts {
         let shared = Arc::new(Shared {
             store: store.clone(),
             pump: pump.clone(),
+            queues: Meter::new(pump, store.clock()).queues(Arc::new(store.queues())),
             stop: CancellationToken::new(),
             posts: Mutex::default(),
             tasks: Mutex::default(),

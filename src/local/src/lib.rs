@@ -8,6 +8,7 @@ pub mod fault;
 pub mod gateway;
 pub mod pool;
 pub mod hosts;
+pub mod meter;
 pub mod pump;
 pub mod runtime;
 pub mod secrets;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Time;
-use ports::{Message, NewMessage, Queues, Receive};
+use ports::{Message, NewMessage, Receive};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
@@ -81,7 +81,7 @@ pub(super) async fn run(
         let seen = *ears.borrow_and_update();
         let mut failed = false;
         while running.len() < most as usize && !shared.stop.is_cancelled() {
-            match queues.receive(source.queue(), how).await {
+            match shared.queues.receive(source.queue(), how).await {
                 Ok(batch) if batch.is_empty() => break,
                 Ok(batch) => {
                     let (shared, source) = (shared.clone(), source.clone());
@@ -164,7 +164,7 @@ async fn finish(
     message: &Message,
     failure: Option<Failure>,
 ) {
-    let queues = shared.store.queues();
+    let queues = &shared.queues;
     let Some(failure) = failure else {
         return delete(shared, queue, message).await;
     };
@@ -214,7 +214,7 @@ async fn finish(
 }
 
 async fn delete(shared: &Shared, queue: &str, message: &Message) {
-    let deleted = shared.store.queues().delete(queue, &message.receipt).await;
+    let deleted = shared.queues.delete(queue, &message.receipt).await;
     if let Err(e) = deleted {
         tracing::warn!(queue, error = %e, "a message cannot be deleted and will come again");
     }

@@ -6,9 +6,9 @@
 pub mod clock;
 pub mod fault;
 pub mod gateway;
-pub mod pool;
 pub mod hosts;
 pub mod meter;
+pub mod pool;
 pub mod pump;
 pub mod runtime;
 pub mod secrets;

@@ -288,6 +288,19 @@ impl Picture {
     /// # Errors
     /// Why it cannot be decoded: only now it shows whether the pixels are there.
     pub fn make(&self, widths: &[u32], engine: Engine) -> Result<Vec<Made>, Refusal> {
+        self.make_as(widths, engine, self.format.output())
+    }
+
+    /// The same in a format of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Picture::make`].
+    pub fn make_as(
+        &self,
+        widths: &[u32],
+        engine: Engine,
+        output: Output,
+    ) -> Result<Vec<Made>, Refusal> {
         let mut widths = widths.to_vec();
         widths.sort_unstable_by(|a, b| b.cmp(a));
         widths.dedup();
@@ -313,7 +326,7 @@ impl Picture {
             let upright = orient::upright(&from, self.orientation);
             let body = encode::encode(
                 upright.as_ref().unwrap_or(&from),
-                self.format.output(),
+                output,
                 engine,
             )?;
             made.push(Made {

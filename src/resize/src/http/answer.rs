@@ -161,8 +161,9 @@ pub(super) fn empty(status: StatusCode) -> Response {
 pub(super) fn file(kind: &'static str, body: &'static str) -> Response {
     let mut response = answer(StatusCode::OK, kind, body);
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: https:; \
-                  connect-src 'self' https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                  img-src 'self' blob: https: http://127.0.0.1:* http://localhost:*; \
+                  connect-src 'self' https:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

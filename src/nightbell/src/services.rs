@@ -166,6 +166,8 @@ pub async fn enter(State(gateway): State<Gateway>, mut request: Request) -> Resp
         return Problem::bad_request("the path is not one").into_response();
     };
     *request.uri_mut() = Uri::from(inner);
+    // The path's parts as our own router read them are none of the service's.
+    request.extensions_mut().clear();
     api.handle(request).await
 }
 

@@ -3,6 +3,7 @@
 
 mod api;
 mod guard;
+mod pictures;
 mod restart;
 mod story;
 mod world;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod id;
+pub mod invalidation;
 pub mod limit;
 pub mod record;
 

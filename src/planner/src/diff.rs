@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::board::{self, Mark};
 use crate::canonical::{alarm_fields, unknown};
-use crate::change::{Change, Kind};
+use crate::change::{Change, Kind, Sign};
 use crate::cost::{Monthly, alarm_cents};
 use crate::desired::{Desired, DesiredAlarm, DesiredDashboard, Origin};
 use crate::observed::{BORN, Board, OURS, Observed, Owner, PACK, fingerprint};
@@ -106,7 +106,7 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &Options<'_>) -> Pl
         };
         if ours && prune && !desired.alarms.contains_key(&have.name) {
             let reason = "no file desires it any more";
-            plan.lines.push(delete(have, observed, reason));
+            plan.lines.push(delete(have, desired, observed, reason));
         }
     }
     let boards: HashMap<&str, &Board> = observed
@@ -421,21 +421,13 @@ fn alarm(
     });
 }
 
-fn delete(have: &ObservedAlarm, observed: &Observed, reason: &str) -> Line {
+fn delete(have: &ObservedAlarm, desired: &Desired, observed: &Observed, reason: &str) -> Line {
     let tags = observed.tags_of(&have.arn);
     let severity = tags.and_then(|t| t.get("nightbell:severity"));
     let pages = severity.is_some_and(|s| s == "page");
-    let fields = have
-        .body
-        .iter()
-        .filter(|(key, _)| *key != "AlarmName")
-        .map(|(key, value)| Field {
-            name: key.clone(),
-            old: Some(value.clone()),
-            new: None,
-        });
+    let fields = alarm_fields(&Map::new(), &have.body, &desired.here);
     Line {
-        fields: fields.collect(),
+        fields,
         reason: reason.into(),
         risks: vec![if pages {
             Risk::PagingAlarmDeleted
@@ -557,21 +549,35 @@ fn money(desired: &Desired, observed: &Observed, options: &Options<'_>, plan: &m
     };
     let marked = observed.dashboards.iter().filter(mark).count();
     let others = observed.dashboards.len() - marked;
-    let foreign_names = observed
-        .dashboards
+    // What is not ours and not taken over is not on our bill.
+    let blocked = |kind: Kind, name: &str| {
+        plan.blocked
+            .iter()
+            .any(|b| b.kind == kind && b.name == name)
+    };
+    let wanted = desired
+        .alarms
         .iter()
-        .filter(|b| !mark(b) && desired.dashboards.contains_key(&b.listed.name))
-        .count();
+        .filter(|(name, _)| !blocked(Kind::Alarm, name));
+    let boards = desired
+        .dashboards
+        .keys()
+        .filter(|name| !blocked(Kind::Dashboard, name));
+    let taken = observed.dashboards.iter().filter(|b| {
+        let name = &b.listed.name;
+        !mark(b) && desired.dashboards.contains_key(name) && !blocked(Kind::Dashboard, name)
+    });
     plan.monthly = BeforeAfter {
         before: Monthly::of(ours.map(|a| &a.body), marked, others),
         after: Monthly::of(
-            desired.alarms.values().map(|a| &a.body),
-            desired.dashboards.len(),
-            others - foreign_names,
+            wanted.map(|(_, a)| &a.body),
+            boards.count(),
+            others - taken.count(),
         ),
     };
     plan.monthly.before.custom_metrics = observed.custom_metrics;
     plan.monthly.after.custom_metrics = observed.custom_metrics;
+    board_prices(plan);
     let (before, after) = (plan.monthly.before.usd(), plan.monthly.after.usd());
     // Cents, because sums of floats are not exact.
     let over = |usd: f64, limit: f64| (usd * 100.0).round() > (limit * 100.0).round();
@@ -585,6 +591,33 @@ fn money(desired: &Desired, observed: &Observed, options: &Options<'_>, plan: &m
     {
         let usd = after - before;
         plan.budget.push(OverBudget::Increase { limit, usd });
+    }
+}
+
+/// What each dashboard that comes or goes adds to the bill: the first of an account are free.
+fn board_prices(plan: &mut Plan) {
+    let mut now = plan.monthly.before;
+    for line in &mut plan.lines {
+        let before = now.dashboard_cents();
+        match (&line.change, line.sign()) {
+            (Change::PutDashboard { .. }, Sign::Create) => now.dashboards += 1,
+            (Change::PutDashboard { .. }, Sign::Adopt) if now.other_dashboards > 0 => {
+                now.other_dashboards -= 1;
+                now.dashboards += 1;
+            }
+            (Change::DeleteDashboard { .. }, _) => {
+                now.dashboards = now.dashboards.saturating_sub(1)
+            }
+            _ => continue,
+        }
+        line.monthly = BeforeAfter {
+            before: before as f64 / 100.0,
+            after: now.dashboard_cents() as f64 / 100.0,
+        };
+        // Only the difference means something for one line.
+        let less = line.monthly.before.min(line.monthly.after);
+        line.monthly.before -= less;
+        line.monthly.after -= less;
     }
 }
 

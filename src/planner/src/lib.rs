@@ -10,16 +10,19 @@
 //! - [`cost`], [`quota`]: money and time; [`import`]: an account as files
 //! - [`show`]: plans as text and Markdown
 
+pub mod birth;
 pub mod board;
 pub mod canonical;
 pub mod change;
 pub mod cost;
 pub mod desired;
 pub mod diff;
+pub mod drift;
 pub mod observed;
 pub mod packs;
 pub mod plan;
 pub mod quota;
+pub mod show;
 
 pub use change::{Call, Change, Kind};
 pub use desired::{Desired, Settings, desired};
@@ -27,3 +30,6 @@ pub use diff::{Options, plan};
 pub use observed::{Board, Observed, Owner, doubtful, fingerprint, to_fetch};
 pub use plan::{Line, Plan, Stale};
 pub use quota::{Api, Budget, Quotas, schedule};
+
+#[cfg(test)]
+mod sim;

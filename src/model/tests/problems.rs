@@ -409,11 +409,16 @@ fn a_mistake_in_the_packs_is_told_with_its_place_and_a_way_out() {
         "alarms/packs.yaml",
         r#"lambda: { errors: { enabled: false, threshold: 1% } }
 sqs: [x]
+queue: { agee: { enabled: true } }
+dlq: { depth: { threshold: "> 1%" } }
 "#,
         &[
             r#"alarms/packs.yaml:1:19: `errors` is switched off without a reason (add `reason: "..."` for whoever asks later)"#,
             r#"alarms/packs.yaml:1:48: expected a comparison such as "> 0" or "> 1%", found `1%`"#,
+            r#"alarms/packs.yaml:2:1: there is no kind of resource `sqs` (there are: lambda, rest_api, http_api, queue, dlq, table, topic, load_balancer, target_group, schedule)"#,
             r#"alarms/packs.yaml:2:6: expected a mapping, found a list"#,
+            r#"alarms/packs.yaml:3:10: `queue` has no default alarm `agee` (did you mean `age`?)"#,
+            r#"alarms/packs.yaml:4:28: `depth` is no ratio, so it has no percentage (write a plain number such as "> 0")"#,
         ],
     );
 }

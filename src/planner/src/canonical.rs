@@ -154,7 +154,7 @@ fn entry(body: &Map<String, Value>, key: &str, here: &Here) -> Option<Value> {
             m.filter(|_| m != body.get("EvaluationPeriods").and_then(number))
                 .map(float)
         }
-        "ExtendedStatistic" => value.map(|v| stat(v)),
+        "ExtendedStatistic" => value.map(stat),
         "TreatMissingData" => value.filter(|v| *v != "missing").cloned(),
         "EvaluateLowSampleCountPercentile" => value.filter(|v| *v != "evaluate").cloned(),
         "Metrics" => value.map(metrics),

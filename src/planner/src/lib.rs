@@ -15,6 +15,7 @@ pub mod board;
 pub mod canonical;
 pub mod change;
 pub mod cost;
+pub mod coverage;
 pub mod desired;
 pub mod diff;
 pub mod drift;

@@ -102,7 +102,7 @@ pub fn doubtful(desired: &Desired, observed: &Observed, now: Time) -> Vec<String
         let want = desired.alarms.get(&a.name).filter(|_| ours);
         want.is_some_and(|want| {
             let tags = observed.tags.get(&a.arn);
-            !crate::diff::tags_differ(want, tags.unwrap_or(&Tags::new())).is_none()
+            crate::diff::tags_differ(want, tags.unwrap_or(&Tags::new())).is_some()
         })
     });
     fresh

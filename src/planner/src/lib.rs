@@ -24,6 +24,7 @@ pub mod packs;
 pub mod plan;
 pub mod quota;
 pub mod show;
+pub mod verify;
 
 pub use change::{Call, Change, Kind};
 pub use desired::{Desired, Settings, desired};

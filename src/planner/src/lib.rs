@@ -19,6 +19,7 @@ pub mod coverage;
 pub mod desired;
 pub mod diff;
 pub mod drift;
+pub mod import;
 pub mod observed;
 pub mod packs;
 pub mod plan;

@@ -170,7 +170,18 @@ fn echo(body: &Map<String, Value>) -> Map<String, Value> {
         list.as_array_mut().unwrap().reverse();
     }
     if let Some(rule) = out.get("AlarmRule").and_then(Value::as_str) {
-        let rule = rule.replace('(', "( ").replace(" AND ", "\n AND  ");
+        // Blanks outside of quotes only.
+        let mut spread = String::new();
+        let (mut quoted, mut escaped) = (false, false);
+        for c in rule.chars() {
+            spread.push(c);
+            quoted ^= c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            if !quoted && (c == '(' || c == ' ') {
+                spread.push('\n');
+            }
+        }
+        let rule = spread;
         out.insert("AlarmRule".into(), rule.into());
         if let Some(suppressor) = out.get("ActionsSuppressor").and_then(Value::as_str) {
             let arn = Sim::arn(crate::canonical::name_of(suppressor));

@@ -247,3 +247,6 @@ fn check_mark(estate: &Estate, problems: &mut Vec<Problem>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,11 +29,8 @@ fn round_trip(observed: &Observed) -> (Imported, crate::Plan) {
     }
     let loaded = load::estate(&files, &[]);
     let errors = loaded.problems.iter();
-    let errors = errors.filter(|p| p.level == model::Level::Error);
-    assert_eq!(
-        errors.collect::<Vec<_>>(),
-        [&model::Problem::error(model::Place::default(), ""); 0]
-    );
+    let errors: Vec<_> = errors.filter(|p| p.level == model::Level::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}");
     let desired = desired(&loaded.estate.unwrap(), &[], &settings());
     let plan = plan(&desired, observed, &Options::at(T));
     (imported, plan)

@@ -4,7 +4,9 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
+mod backtest;
 mod contract;
+mod metrics;
 mod moto;
 
 use std::collections::BTreeMap;

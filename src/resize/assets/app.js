@@ -61,8 +61,16 @@ function next() {
   while (running < AT_ONCE && waiting.length) {
     running += 1;
     const job = waiting.shift();
-    send(job).catch(error => failed(job, error)).finally(() => { running -= 1; next(); });
+    send(job).catch(error => later(job, error)).finally(() => { running -= 1; next(); });
   }
+}
+
+// Who is told to wait, waits, and then goes on by itself.
+function later(job, error) {
+  if (!error.wait || job.waited > 5) return failed(job, error);
+  job.waited = (job.waited || 0) + 1;
+  job.state.textContent = `waits ${error.wait} s`;
+  setTimeout(() => { waiting.push(job); next(); }, error.wait * 1000);
 }
 
 function failed({ line, bar, state }, error) {
@@ -113,7 +121,11 @@ function transfer(method, url, headers, body, progress) {
       let answer = null;
       try { answer = JSON.parse(request.responseText); } catch { /* an answer of a proxy's own */ }
       if (request.status < 300) resolve(answer);
-      else reject(new Error(answer?.detail || answer?.message || `the server answered ${request.status}`));
+      else {
+        const error = new Error(answer?.detail || answer?.message || `the server answered ${request.status}`);
+        if (request.status === 429) error.wait = +request.getResponseHeader('retry-after') || 5;
+        reject(error);
+      }
     };
     request.send(body);
   });

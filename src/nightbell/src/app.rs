@@ -26,7 +26,8 @@ use crate::daemon::{Daemon, Local, Ports};
 use crate::http;
 use crate::services::{self, Gateway, Ground};
 use crate::tasks::{
-    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, pictures::Pictures, respond::Respond, sweep::Sweep,
+    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, pictures::Pictures, respond::Respond,
+    sweep::Sweep,
 };
 use crate::traffic;
 

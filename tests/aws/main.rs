@@ -9,6 +9,7 @@ mod contract;
 mod differential;
 mod metrics;
 mod moto;
+mod pictures;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -15,4 +15,6 @@ pub mod picture;
 pub mod services;
 pub mod tasks;
 pub mod traffic;
+pub mod transitions;
 pub mod units;
+pub mod watched;

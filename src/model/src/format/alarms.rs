@@ -189,7 +189,7 @@ impl<'a> Item<'a> {
             },
             actions_enabled: match native {
                 Some(native) => native.get("ActionsEnabled"),
-                None => self.own_or_default("actions_enabled"),
+                None => self.fields.node.get("actions_enabled"),
             }
             .and_then(|node| node.scalar()?.as_bool())
             .unwrap_or(true),

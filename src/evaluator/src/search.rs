@@ -92,10 +92,11 @@ pub struct Call {
 }
 
 impl Call {
-    /// Those of `metrics` that are found, in their order, at most [`MOST_SERIES`], as they are read.
-    pub fn find(&self, metrics: &[MetricId], period: u32) -> Vec<MetricStat> {
-        let found = metrics.iter().filter(|metric| self.search.matches(metric));
-        found
+    /// Those of `metrics` that are found, in their order, at most [`MOST_SERIES`], as they are
+    /// read; and whether there are more.
+    pub fn find(&self, metrics: &[MetricId], period: u32) -> (Vec<MetricStat>, bool) {
+        let mut found = metrics.iter().filter(|metric| self.search.matches(metric));
+        let list = (found.by_ref())
             .take(MOST_SERIES)
             .map(|metric| MetricStat {
                 metric: metric.clone(),
@@ -104,7 +105,8 @@ impl Call {
                 unit: None,
                 region: None,
             })
-            .collect()
+            .collect();
+        (list, found.next().is_some())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod files;
 pub mod http;
 pub mod logline;
 pub mod picture;
+pub mod queries;
 pub mod services;
 pub mod tasks;
 pub mod traffic;

@@ -32,6 +32,7 @@ pub struct Program {
     watched: Watched,
     kind: Kind,
     period: u32,
+    found_more: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -126,6 +127,7 @@ impl Program {
             watched,
             kind,
             period: request.period,
+            found_more: request.found_more,
         })
     }
 
@@ -152,6 +154,11 @@ impl Program {
     /// What is watched.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether a SEARCH found more than [`crate::search::MOST_SERIES`], of which the first are used.
+    pub fn found_more(&self) -> bool {
+        self.found_more
     }
 
     /// Whether each point depends on the points of its own timestamp alone: then a whole history can
@@ -277,6 +284,7 @@ struct Request<'a> {
     /// By id; those that a SEARCH found have none.
     metrics: Vec<(&'a str, Cow<'a, MetricStat>)>,
     found: Option<BTreeMap<(String, usize), Range<usize>>>,
+    found_more: bool,
     expressions: Vec<(&'a str, Expr)>,
     meanings: BTreeMap<&'a str, Meaning>,
     period: u32,
@@ -308,12 +316,13 @@ impl<'a> Request<'a> {
                 }
             }
         }
-        let found = match searched {
+        let (found, found_more) = match searched {
             Some(searched) => {
                 let period = metrics.first().map(|(_, m)| m.period).or(own_period);
-                Some(search(&expressions, searched, period, &mut metrics)?)
+                let (found, more) = search(&expressions, searched, period, &mut metrics)?;
+                (Some(found), more)
             }
-            None => None,
+            None => (None, false),
         };
         let period = metrics.first().map(|(_, m)| m.period);
         if let Some((id, stat)) = metrics.iter().find(|(_, m)| Some(m.period) != period) {
@@ -343,6 +352,7 @@ impl<'a> Request<'a> {
             entries,
             metrics,
             found,
+            found_more,
             expressions,
             meanings,
             period,
@@ -418,30 +428,67 @@ fn search(
     searched: &[MetricId],
     period: Option<u32>,
     metrics: &mut Vec<(&str, Cow<'_, MetricStat>)>,
-) -> Result<BTreeMap<(String, usize), Range<usize>>, Fault> {
-    let mut found = BTreeMap::new();
+) -> Result<(BTreeMap<(String, usize), Range<usize>>, bool), Fault> {
+    let (mut found, mut more) = (BTreeMap::new(), false);
     for (entry, expr) in expressions {
-        for (column, arguments) in searches(expr) {
+        for (column, arguments) in calls(expr, Function::Search) {
             if found.len() == MOST_SEARCHES {
                 let message = format!("a request has at most {MOST_SEARCHES} SEARCHes");
                 return Err(Fault::invalid(entry, column, message));
             }
             let call = call(entry, column, arguments)?;
             let start = metrics.len();
-            let list = call.find(searched, period.unwrap_or(SEARCHED_PERIOD));
+            let (list, cut) = call.find(searched, period.unwrap_or(SEARCHED_PERIOD));
+            more |= cut;
             metrics.extend(list.into_iter().map(|stat| ("", Cow::Owned(stat))));
             found.insert(((*entry).to_owned(), column), start..metrics.len());
         }
     }
-    Ok(found)
+    Ok((found, more))
 }
 
-/// The calls of SEARCH in an expression, with their columns.
-fn searches(expr: &Expr) -> Vec<(usize, &[Expr])> {
+/// The entries that one of them needs, itself included, in their order: whatever else a request
+/// asks for may have other periods. Expressions that cannot be read need nothing.
+pub fn part(entries: &[MathEntry], watch: &str) -> Vec<MathEntry> {
+    let mut needed = BTreeSet::new();
+    let mut open = vec![watch.to_owned()];
+    while let Some(id) = open.pop() {
+        if !needed.insert(id.clone()) {
+            continue;
+        }
+        let Some(entry) = entries.iter().find(|e| e.id == id) else {
+            continue;
+        };
+        let MathExpression::Expression { expression, .. } = &entry.source else {
+            continue;
+        };
+        let Ok(expr) = read(&id, expression) else {
+            continue;
+        };
+        open.extend(references(&expr).into_iter().map(str::to_owned));
+        for (_, arguments) in calls(&expr, Function::Metrics) {
+            let like = match arguments.first().map(|a| &a.node) {
+                Some(Node::Text(text)) => text.as_str(),
+                _ => "",
+            };
+            let metrics = entries.iter().filter(|e| {
+                matches!(e.source, MathExpression::Metric(_)) && e.id.contains(like)
+            });
+            open.extend(metrics.map(|e| e.id.clone()));
+        }
+    }
+    let part = entries.iter().filter(|e| needed.contains(&e.id));
+    part.cloned().collect()
+}
+
+/// The calls of a function in an expression: their columns and arguments.
+fn calls(expr: &Expr, function: Function) -> Vec<(usize, &[Expr])> {
     let (mut calls, mut open) = (Vec::new(), vec![expr]);
     while let Some(expr) = open.pop() {
         match &expr.node {
-            Node::Call(Function::Search, arguments) => calls.push((expr.column, &arguments[..])),
+            Node::Call(called, arguments) if *called == function => {
+                calls.push((expr.column, &arguments[..]));
+            }
             Node::Array(items) | Node::Call(_, items) => open.extend(items),
             Node::Negate(of) => open.push(of),
             Node::Binary(_, left, right) => open.extend([left.as_ref(), right.as_ref()]),

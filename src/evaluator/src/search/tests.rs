@@ -118,7 +118,8 @@ fn at_most_500_are_found_in_their_order() {
         stat: model::Stat::Sum,
         period: None,
     };
-    let found = call.find(&all, 60);
+    let (found, more) = call.find(&all, 60);
+    assert!(more);
     assert_eq!((found.len(), found[0].period), (MOST_SERIES, 60));
     assert_eq!(found[499].metric, all[499]);
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use local::SteppedClock;
+use model::Time;
 use ports::Clock;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, estate_with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_metrics_query_answers_as_get_metric_data_would() {
@@ -65,11 +67,23 @@ async fn a_query_computes_metric_math_and_searches_the_store() {
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         let results = answer["MetricDataResults"].as_array().unwrap().iter();
         results
-            .map(|r| (text(&r["Id"]), text(&r["Label"]), r["Values"].clone(), text(&r["StatusCode"])))
+            .map(|r| {
+                (
+                    text(&r["Id"]),
+                    text(&r["Label"]),
+                    r["Values"].clone(),
+                    text(&r["StatusCode"]),
+                )
+            })
             .collect()
     };
     let row = |id: &str, label: &str, values: Value| {
-        (id.to_owned(), label.to_owned(), values, "Complete".to_owned())
+        (
+            id.to_owned(),
+            label.to_owned(),
+            values,
+            "Complete".to_owned(),
+        )
     };
     let views = json!({ "Id": "m1", "ReturnData": false, "MetricStat": { "Period": 60, "Stat": "Sum",
         "Metric": { "Namespace": "CloudResume", "MetricName": "PageView" } } });
@@ -87,7 +101,10 @@ async fn a_query_computes_metric_math_and_searches_the_store() {
     .await;
     assert_eq!(
         short(&answer),
-        [row("e2", "half of it", json!([2.0, 3.0])), row("e1", "e1", json!([4.0, 6.0]))]
+        [
+            row("e2", "half of it", json!([2.0, 3.0])),
+            row("e1", "e1", json!([4.0, 6.0]))
+        ]
     );
 
     let counts = "SEARCH('{AWS/ApiGateway,ApiName} MetricName=\"Count\" OR MetricName=\"5XXError\"', 'Sum', 60)";
@@ -134,8 +151,56 @@ async fn a_query_computes_metric_math_and_searches_the_store() {
     assert!(second["NextToken"].is_null());
 
     // The one-line form.
-    let found = world.query("SUM(SEARCH('{AWS/Lambda,FunctionName} Invocations', 'Sum', 60))").await;
+    let found = world
+        .query("SUM(SEARCH('{AWS/Lambda,FunctionName} Invocations', 'Sum', 60))")
+        .await;
     assert_eq!(found["MetricDataResults"][0]["Values"], json!([4.0, 2.0]));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dashboards_draw_expressions_and_searches_and_leave_the_minute_under_way_out() {
+    let data = tempfile::tempdir().unwrap();
+    let board = r#"
+name: sums
+body:
+  widgets:
+    - type: metric
+      width: 24
+      height: 8
+      properties:
+        region: us-east-1
+        period: 60
+        stat: Sum
+        view: table
+        metrics:
+          - ["CloudResume", "PageView", { id: m1, label: "views ${LAST}" }]
+          - [{ expression: "m1 * 10", id: e1, label: "tenfold ${LAST}" }]
+          - [{ expression: "SEARCH('{AWS/ApiGateway,ApiName} Count', 'Sum', 60)", id: e2, label: "calls ${LAST}" }]
+          - [{ expression: "SEARCH('{AWS/ApiGateway', 'Sum', 60)", id: e3 }]
+          - [{ expression: "m1 + m2", id: e4 }]
+"#;
+    let estate = estate_with(Some(("dashboards/sums.yaml", board)));
+    let clock = SteppedClock::new(Time::parse("2026-11-23T10:00:00Z").unwrap());
+    let world = World::start_with(data.path(), clock, estate).await;
+    for visits in [4, 7] {
+        world.visits(visits).await;
+        world.step(Duration::from_secs(60)).await;
+    }
+    // A minute under way: one visit would look like a drop.
+    world.visits(1).await;
+    world.step(Duration::from_secs(20)).await;
+    let picture = world.text("/api/v1/dashboards/sums.svg").await;
+    for part in [
+        "views 7",
+        "tenfold 70",
+        "calls 7",
+        "`e3`, column 24: SEARCH: expected `,` or `}`",
+        "no entry has the id `m2`",
+    ] {
+        let part = part.replace('\'', "&#39;");
+        assert!(picture.contains(&part), "{part}: {picture}");
+    }
     world.stop().await;
 }
 
@@ -177,7 +242,9 @@ async fn what_no_route_takes_is_a_problem_document() {
             "metric math: `a`, column 14: expected `,`, `)` or an operator, found the end",
         ),
         (
-            query(json!({ "Id": "a", "Expression": "SEARCH('{A', 'Sum', 60)", "ReturnData": false })),
+            query(
+                json!({ "Id": "a", "Expression": "SEARCH('{A', 'Sum', 60)", "ReturnData": false }),
+            ),
             "metric math: `a`, column 11: SEARCH: expected `,` or `}`, found the end",
         ),
         (

@@ -89,7 +89,9 @@ impl World {
     /// Subjects of the mails about a service.
     async fn told(&self, service: &str) -> Vec<String> {
         let mails = self.mails().await.into_iter().map(|m| m.subject);
-        mails.filter(|s| s.contains(&format!("] {service}: "))).collect()
+        mails
+            .filter(|s| s.contains(&format!("] {service}: ")))
+            .collect()
     }
 }
 
@@ -125,7 +127,10 @@ async fn a_composite_of_two_alarms_rings_once_and_names_its_children() {
          23 November, 2026 10:02:00 UTC"
     );
     assert_eq!(
-        history[0]["reason_data"]["triggeringAlarms"].as_array().unwrap().len(),
+        history[0]["reason_data"]["triggeringAlarms"]
+            .as_array()
+            .unwrap()
+            .len(),
         2
     );
 
@@ -149,11 +154,19 @@ async fn a_composite_of_two_alarms_rings_once_and_names_its_children() {
         "5XXError, sum per minute",
         "last hour",
     ] {
-        assert!(unfolded.contains(part), "the mail lacks {part:?}:\n{}", mail.body);
+        assert!(
+            unfolded.contains(part),
+            "the mail lacks {part:?}:\n{}",
+            mail.body
+        );
     }
 
     let page = world.text("/alarms/pair-down").await;
-    for part in ["href=\"/alarms/pair-a\"", "href=\"/alarms/pair-b\"", "The alarms that it watches"] {
+    for part in [
+        "href=\"/alarms/pair-a\"",
+        "href=\"/alarms/pair-b\"",
+        "The alarms that it watches",
+    ] {
         assert!(page.contains(part), "the page lacks {part}");
     }
     world.mend_counter().await;
@@ -173,7 +186,10 @@ async fn a_suppressor_holds_the_page_and_releases_it_through_two_restarts() {
     let body = w.json("/api/v1/alarms/held-down").await;
     assert_eq!(body["actions_suppressed_by"], "WaitPeriod");
     let history = w.json("/api/v1/alarms/held-down/history").await;
-    assert_eq!(history[0]["reason_data"]["actionsSuppressedBy"], "WaitPeriod");
+    assert_eq!(
+        history[0]["reason_data"]["actionsSuppressedBy"],
+        "WaitPeriod"
+    );
 
     // The suppressor follows within the wait: the wait is discarded.
     w.step(MINUTE).await;
@@ -188,7 +204,10 @@ async fn a_suppressor_holds_the_page_and_releases_it_through_two_restarts() {
     assert_eq!(w.state("held-down").await, "ALARM");
     assert_eq!(w.told("alerting").await, [""; 0]);
     let page = w.text("/alarms/held-down").await;
-    assert!(page.contains("it is suppressed while deploying is in ALARM"), "{page}");
+    assert!(
+        page.contains("it is suppressed while deploying is in ALARM"),
+        "{page}"
+    );
 
     // It ends; the page waits for the extension, and a restart in the middle changes nothing.
     w.set("deploying", State::Ok).await;
@@ -203,7 +222,10 @@ async fn a_suppressor_holds_the_page_and_releases_it_through_two_restarts() {
     w.step(Duration::from_secs(40)).await;
     let told = w.told("alerting").await;
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].starts_with("[page] alerting: The deployed thing is down"), "{told:#?}");
+    assert!(
+        told[0].starts_with("[page] alerting: The deployed thing is down"),
+        "{told:#?}"
+    );
 
     // Its end is held for the wait, too, and then told in the same thread.
     w.set("held-a", State::Ok).await;
@@ -280,7 +302,10 @@ async fn a_state_that_was_set_lasts_until_an_evaluation_finds_another() {
     w.step(MINUTE).await;
     w.set("pair-b", State::Alarm).await;
     let body = w.json("/api/v1/alarms/pair-b").await;
-    assert_eq!((&body["state"], &body["reason"]), (&"ALARM".into(), &"a drill".into()));
+    assert_eq!(
+        (&body["state"], &body["reason"]),
+        (&"ALARM".into(), &"a drill".into())
+    );
     w.step(MINUTE).await;
     assert_eq!(w.state("pair-b").await, "OK", "no data is not breaching");
     // A composite keeps it until a child changes, through a restart as well.

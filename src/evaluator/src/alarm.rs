@@ -21,8 +21,8 @@ mod source;
 use std::fmt;
 
 use model::{
-    Comparison, LowSamples, MetricAlarm, MetricStat, Missing, Stat, State, Threshold,
-    Time, Transition, Watch,
+    Comparison, LowSamples, MetricAlarm, MetricStat, Missing, Stat, State, Threshold, Time,
+    Transition, Watch,
 };
 
 pub(crate) use self::schedule::window_ending;

@@ -36,7 +36,7 @@ pub use self::expr::{Expr, Node, Operator, Word};
 pub use self::function::Function;
 pub use self::parse::{LONGEST, SyntaxError, parse};
 pub use self::plan::Kind;
-pub use self::program::{Inputs, Program, part};
+pub use self::program::{Inputs, Program, Searched, part};
 pub use self::series::Grid;
 
 /// What AWS leaves open.

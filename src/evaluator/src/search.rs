@@ -113,7 +113,9 @@ impl Call {
 impl Search {
     /// Whether a metric is found.
     pub fn matches(&self, metric: &MetricId) -> bool {
-        self.schema.as_ref().is_none_or(|schema| schema.matches(metric))
+        self.schema
+            .as_ref()
+            .is_none_or(|schema| schema.matches(metric))
             && self.term.as_ref().is_none_or(|term| term.matches(metric))
     }
 }

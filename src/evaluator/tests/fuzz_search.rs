@@ -8,10 +8,42 @@ use evaluator::search::{LONGEST, parse};
 use model::{Dimensions, MetricId};
 
 const PIECES: &[&str] = &[
-    "{", "}", ",", "AWS/Lambda", "FunctionName", "\"", "\\", "\\\"", "(", ")", "=", "==", " ",
-    "MetricName=", "Namespace = ", "count", "CustomCount1", "AND", " AND ", "OR", " OR ", "NOT",
-    " NOT ", "\"t2.micro\"", "i-12", "-", "é", "É", "ß", "\u{0}", "\u{301}", "１", ":aws.AccountId=",
-    "{AWS/EC2,InstanceId}", "'", "\n",
+    "{",
+    "}",
+    ",",
+    "AWS/Lambda",
+    "FunctionName",
+    "\"",
+    "\\",
+    "\\\"",
+    "(",
+    ")",
+    "=",
+    "==",
+    " ",
+    "MetricName=",
+    "Namespace = ",
+    "count",
+    "CustomCount1",
+    "AND",
+    " AND ",
+    "OR",
+    " OR ",
+    "NOT",
+    " NOT ",
+    "\"t2.micro\"",
+    "i-12",
+    "-",
+    "é",
+    "É",
+    "ß",
+    "\u{0}",
+    "\u{301}",
+    "１",
+    ":aws.AccountId=",
+    "{AWS/EC2,InstanceId}",
+    "'",
+    "\n",
 ];
 
 const SEEDS: &[&str] = &[
@@ -33,7 +65,9 @@ impl Random {
     fn text(&mut self) -> String {
         if self.below(2) == 0 {
             let length = self.below(16);
-            return (0..length).map(|_| PIECES[self.below(PIECES.len())]).collect();
+            return (0..length)
+                .map(|_| PIECES[self.below(PIECES.len())])
+                .collect();
         }
         let mut chars: Vec<char> = SEEDS[self.below(SEEDS.len())].chars().collect();
         for _ in 0..=self.below(4) {
@@ -76,10 +110,16 @@ fn whatever_the_search_says_it_is_read_or_refused_at_a_place_in_it() {
             Err(error) => {
                 refused += 1;
                 let length = text.chars().count().min(LONGEST);
-                assert!((1..=length + 1).contains(&error.column), "{text:?}: {error}");
+                assert!(
+                    (1..=length + 1).contains(&error.column),
+                    "{text:?}: {error}"
+                );
             }
         }
     }
     // Of what is tried, enough makes sense, and enough does not.
-    assert!(limit.is_zero() || (read > 100 && refused > 100), "{read}, {refused}");
+    assert!(
+        limit.is_zero() || (read > 100 && refused > 100),
+        "{read}, {refused}"
+    );
 }

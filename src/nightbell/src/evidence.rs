@@ -81,7 +81,12 @@ pub fn leading<'a>(incident: &'a Incident, alarms: &[AlarmSpec]) -> Option<&'a s
         .iter()
         .min_by_key(|(name, alarm)| {
             let place = place(name).unwrap_or(usize::MAX);
-            (alarm.state != State::Alarm, alarm.severity, alarm.since, place)
+            (
+                alarm.state != State::Alarm,
+                alarm.severity,
+                alarm.since,
+                place,
+            )
         })
         .map(|(name, _)| name.as_str())
 }

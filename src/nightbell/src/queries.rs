@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use evaluator::math::{Fault, Grid, Inputs, Kind, Program, Settings, part};
+use evaluator::math::{Fault, Grid, Inputs, Kind, Program, Searched, Settings, part};
 use model::{MathEntry, MathExpression, MetricId, MetricStat, Span, Time};
 use ports::{MetricFilter, Metrics, SeriesQuery};
 
 /// What is known of the metrics there are; fetched once for all SEARCHes of a request.
-pub struct Known(Vec<MetricId>);
+pub struct Known {
+    metrics: Vec<MetricId>,
+    at_least: u32,
+}
 
 impl Known {
     /// All metrics, where an expression searches; else none.
@@ -17,10 +20,21 @@ impl Known {
             MathExpression::Expression { expression, .. } => expression.contains("SEARCH"),
             MathExpression::Metric(_) => false,
         });
-        Ok(Known(match searches {
-            true => metrics.list(&MetricFilter::default()).await?,
-            false => Vec::new(),
-        }))
+        Ok(Known {
+            metrics: match searches {
+                true => metrics.list(&MetricFilter::default()).await?,
+                false => Vec::new(),
+            },
+            at_least: 0,
+        })
+    }
+
+    /// What SEARCH finds is read with this period at least, in seconds.
+    pub fn at_least(self, period: u32) -> Known {
+        Known {
+            at_least: period,
+            ..self
+        }
     }
 }
 
@@ -52,7 +66,14 @@ impl Query {
         known: &Known,
         span: Span,
     ) -> Result<Query, Fault> {
-        let program = Program::searching(&part(entries, watch), watch, &known.0)?;
+        let program = Program::searching(
+            &part(entries, watch),
+            watch,
+            &Searched {
+                metrics: &known.metrics,
+                at_least: known.at_least,
+            },
+        )?;
         let period = u64::from(program.period().max(1));
         let start = span.start.floor_to(Duration::from_secs(period.min(60)));
         // The period in which the span ends is part of it.
@@ -100,7 +121,10 @@ impl Query {
     pub fn lines(&self, fetched: &[ports::Series]) -> Vec<Line> {
         let aligned: Vec<Vec<f64>> = fetched
             .iter()
-            .map(|series| self.grid.align(series.points.iter().map(|p| (p.at, p.value))))
+            .map(|series| {
+                self.grid
+                    .align(series.points.iter().map(|p| (p.at, p.value)))
+            })
             .collect();
         let series: Vec<&[f64]> = aligned.iter().map(Vec::as_slice).collect();
         let found = self.program.series(&Inputs {

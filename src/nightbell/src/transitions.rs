@@ -66,10 +66,7 @@ impl Daemon {
         if all.is_empty() {
             return Ok(all);
         }
-        let after: BTreeMap<String, State> = all
-            .iter()
-            .map(|t| (t.alarm.clone(), t.to))
-            .collect();
+        let after: BTreeMap<String, State> = all.iter().map(|t| (t.alarm.clone(), t.to)).collect();
         for transition in &mut all {
             let Some(spec) = self.spec(&transition.alarm) else {
                 continue;

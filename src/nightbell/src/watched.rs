@@ -57,7 +57,12 @@ impl Daemon {
         }
         let points: Vec<Vec<(Time, f64, Option<f64>)>> = fetched
             .iter()
-            .map(|s| s.points.iter().map(|p| (p.at, p.value, p.samples)).collect())
+            .map(|s| {
+                s.points
+                    .iter()
+                    .map(|p| (p.at, p.value, p.samples))
+                    .collect()
+            })
             .collect();
         let slots = source.slots(alarm, span, &points, &Settings::default());
         let points = slots.iter().filter_map(|slot| {
@@ -84,7 +89,10 @@ mod tests {
             let now = Time::parse(now).unwrap();
             let seconds = Duration::from_secs;
             let span = complete(seconds(period), seconds(length), now);
-            assert_eq!((span.start.clock(), span.end.clock()), (expect.0.into(), expect.1.into()));
+            assert_eq!(
+                (span.start.clock(), span.end.clock()),
+                (expect.0.into(), expect.1.into())
+            );
             assert_eq!(span.length().as_secs() % period, 0, "whole periods");
         };
         check(60, 3_600, "2026-01-05T08:14:59Z", ("07:14", "08:14"));

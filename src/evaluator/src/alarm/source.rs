@@ -37,9 +37,9 @@ impl Unjudged {
 impl fmt::Display for Unjudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unjudged::Composite => {
-                f.write_str("a composite watches the states of other alarms and has no points of its own")
-            }
+            Unjudged::Composite => f.write_str(
+                "a composite watches the states of other alarms and has no points of its own",
+            ),
             Unjudged::Unsupported(why) => why.fmt(f),
             Unjudged::Math(fault) => write!(f, "metric math: {fault}"),
         }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use model::{
-    AlarmKind, Comparison, LowSamples, MathEntry, MathExpression, MetricAlarm, MetricId, MetricStat, Missing,
-    Span, Stat, State, Threshold, Time, Unit, Watch,
+    AlarmKind, Comparison, LowSamples, MathEntry, MathExpression, MetricAlarm, MetricId,
+    MetricStat, Missing, Span, Stat, State, Threshold, Time, Unit, Watch,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -238,7 +238,10 @@ fn what_is_not_modelled_is_said() {
         };
     }
     let why = source(&kind).unwrap_err().to_string();
-    assert!(why.starts_with("metric math: `e`: the result must be a time series"), "{why}");
+    assert!(
+        why.starts_with("metric math: `e`: the result must be a time series"),
+        "{why}"
+    );
     if let AlarmKind::Metric(a) = &mut kind {
         a.threshold = Threshold::Band {
             comparison: Comparison::Above,

@@ -139,7 +139,10 @@ impl Composites {
         let now = turn.now;
         let mut standing = turn.standing.clone();
         let mut changed: Vec<(String, State)> = Vec::new();
-        for Transition { alarm, to: state, .. } in turn.changes {
+        for Transition {
+            alarm, to: state, ..
+        } in turn.changes
+        {
             let (state, since) = (*state, now);
             standing.insert(alarm.clone(), Standing { state, since });
             changed.push((alarm.clone(), state));
@@ -166,7 +169,11 @@ impl Composites {
                 let children = rule.names().map(|child| {
                     let Standing { state, since } = of(child);
                     let arn = (turn.arn)(child);
-                    Change { arn, state, at: since }
+                    Change {
+                        arn,
+                        state,
+                        at: since,
+                    }
                 });
                 ((turn.arn)(name), children.collect())
             };
@@ -240,8 +247,10 @@ mod tests {
                      expect: &[(&str, State, &str)]| {
             let specs: Vec<AlarmSpec> = rules.iter().map(|(n, r)| composite(n, r)).collect();
             let all = Composites::new(&specs, Settings::default());
-            let changes: Vec<Transition> =
-                changes.iter().map(|(n, f, t)| transition(n, *f, *t)).collect();
+            let changes: Vec<Transition> = changes
+                .iter()
+                .map(|(n, f, t)| transition(n, *f, *t))
+                .collect();
             let found = all.react(&Turn {
                 now: Time::from_secs(60),
                 standing: &standing(before),
@@ -259,7 +268,10 @@ mod tests {
         const AT: &str = "transitioned to ALARM at Thursday 01 January, 1970 00:01:00 UTC";
         // The parent stands first in the files.
         check(
-            &[("top", "ALARM(middle)"), ("middle", "ALARM(a) AND ALARM(b)")],
+            &[
+                ("top", "ALARM(middle)"),
+                ("middle", "ALARM(a) AND ALARM(b)"),
+            ],
             &[("top", Ok), ("middle", Ok), ("a", Alarm), ("b", Ok)],
             &[("b", Ok, Alarm)],
             &[],
@@ -290,8 +302,16 @@ mod tests {
             &[],
             &[("c", Anew::Created), ("d", Anew::Created)],
             &[
-                ("c", Ok, "arn:c was created and its alarm rule evaluates to OK"),
-                ("d", Alarm, "arn:d was created and its alarm rule evaluates to ALARM"),
+                (
+                    "c",
+                    Ok,
+                    "arn:c was created and its alarm rule evaluates to OK",
+                ),
+                (
+                    "d",
+                    Alarm,
+                    "arn:d was created and its alarm rule evaluates to ALARM",
+                ),
             ],
         );
         check(
@@ -306,21 +326,36 @@ mod tests {
             &[("c", Alarm), ("a", Alarm)],
             &[],
             &[("c", Anew::Updated)],
-            &[("c", Ok, "arn:c was updated and its alarm rule evaluates to OK")],
+            &[(
+                "c",
+                Ok,
+                "arn:c was updated and its alarm rule evaluates to OK",
+            )],
         );
         // A cycle is never evaluated; what watches it sees its states.
         check(
             &[("x", "ALARM(y)"), ("y", "ALARM(x)"), ("z", "ALARM(x)")],
-            &[("x", InsufficientData), ("y", InsufficientData), ("z", InsufficientData)],
+            &[
+                ("x", InsufficientData),
+                ("y", InsufficientData),
+                ("z", InsufficientData),
+            ],
             &[],
             &[("x", Anew::Created), ("z", Anew::Created)],
-            &[("z", Ok, "arn:z was created and its alarm rule evaluates to OK")],
+            &[(
+                "z",
+                Ok,
+                "arn:z was created and its alarm rule evaluates to OK",
+            )],
         );
     }
 
     #[test]
     fn all_children_of_one_instant_are_in_the_data_and_the_first_is_the_reason() {
-        let all = Composites::new(&[composite("c", "ALARM(b) AND ALARM(a)")], Settings::default());
+        let all = Composites::new(
+            &[composite("c", "ALARM(b) AND ALARM(a)")],
+            Settings::default(),
+        );
         let found = all.react(&Turn {
             now: Time::from_secs(60),
             standing: &standing(&[("a", State::Ok), ("b", State::Ok), ("c", State::Ok)]),

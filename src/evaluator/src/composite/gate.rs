@@ -135,7 +135,11 @@ impl Gate {
     /// are to be told of now. `told` says whether an alarm is in an open incident: that it left
     /// ALARM goes through even from an alarm that was silenced meanwhile by another file, as what
     /// was begun has to end.
-    pub fn pass(&mut self, recorded: &[Transition], told: &dyn Fn(&str) -> bool) -> Vec<Transition> {
+    pub fn pass(
+        &mut self,
+        recorded: &[Transition],
+        told: &dyn Fn(&str) -> bool,
+    ) -> Vec<Transition> {
         let mut out = Vec::new();
         for instant in recorded.chunk_by(|a, b| a.at == b.at) {
             // Of one instant, the suppressor comes first.
@@ -252,9 +256,19 @@ mod tests {
     }
 
     /// Plays `name state at` changes; answers `state@change told at`, told second by second.
-    fn play(spec: &AlarmSpec, script: &[(&str, State, i64)], restart_at: Option<i64>) -> Vec<String> {
+    fn play(
+        spec: &AlarmSpec,
+        script: &[(&str, State, i64)],
+        restart_at: Option<i64>,
+    ) -> Vec<String> {
         let states = BTreeMap::from([("c".into(), State::Ok), ("s".into(), State::Ok)]);
-        let fresh = || Gate::new(std::slice::from_ref(spec), &states, AfterExtension::default());
+        let fresh = || {
+            Gate::new(
+                std::slice::from_ref(spec),
+                &states,
+                AfterExtension::default(),
+            )
+        };
         let (mut gate, mut now_states) = (fresh(), states.clone());
         let (mut history, mut out): (Vec<Transition>, Vec<(State, Time, i64)>) = Default::default();
         for second in 0..20 {
@@ -287,7 +301,10 @@ mod tests {
             }
             history.extend(instant.clone());
             let passed = gate.pass(&instant, &|_| false);
-            passed.into_iter().filter(|t| t.alarm == "c").for_each(&mut tell);
+            passed
+                .into_iter()
+                .filter(|t| t.alarm == "c")
+                .for_each(&mut tell);
         }
         out.iter()
             .map(|(to, at, told)| format!("{to}@{} {told}", at.secs()))
@@ -320,7 +337,12 @@ mod tests {
         );
         // Told, then held back, then released.
         check(
-            &[("c", Alarm, 2), ("s", Alarm, 6), ("c", Ok, 8), ("s", Ok, 10)],
+            &[
+                ("c", Alarm, 2),
+                ("s", Alarm, 6),
+                ("c", Ok, 8),
+                ("s", Ok, 10),
+            ],
             &["ALARM@2 4", "OK@8 13"],
         );
     }
@@ -347,10 +369,18 @@ mod tests {
         // The file has no suppressor any more.
         let plain = composite("c", "ALARM(a)");
         let states = BTreeMap::new();
-        let mut gate = Gate::new(std::slice::from_ref(&plain), &states, AfterExtension::default());
+        let mut gate = Gate::new(
+            std::slice::from_ref(&plain),
+            &states,
+            AfterExtension::default(),
+        );
         assert_eq!(gate.pass(std::slice::from_ref(&t), &|_| false), []);
         // It was told before there was a suppressor.
-        let mut gate = Gate::new(std::slice::from_ref(&spec), &states, AfterExtension::default());
+        let mut gate = Gate::new(
+            std::slice::from_ref(&spec),
+            &states,
+            AfterExtension::default(),
+        );
         let passed = gate.pass(std::slice::from_ref(&unheld), &|_| false);
         assert_eq!((passed, gate.due()), (vec![unheld], None));
 

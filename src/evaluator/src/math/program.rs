@@ -62,6 +62,15 @@ pub struct Inputs<'a> {
     pub settings: Settings,
 }
 
+/// What a SEARCH looks among.
+#[derive(Debug, Clone, Copy)]
+pub struct Searched<'a> {
+    /// All metrics there are.
+    pub metrics: &'a [MetricId],
+    /// What is found is read with this period at least, in seconds; 0: as the SEARCH says.
+    pub at_least: u32,
+}
+
 impl Program {
     /// For an alarm: what is watched must be one time series.
     ///
@@ -84,7 +93,7 @@ impl Program {
         Program::made(Request::read(entries, None)?, watch)
     }
 
-    /// For a query whose expressions may SEARCH among `metrics`. What is found joins
+    /// For a query whose expressions may SEARCH. What is found joins
     /// [`Program::needs`] behind the entries' own, without an id.
     ///
     /// # Errors
@@ -92,9 +101,9 @@ impl Program {
     pub fn searching(
         entries: &[MathEntry],
         watch: &str,
-        metrics: &[MetricId],
+        searched: &Searched<'_>,
     ) -> Result<Program, Fault> {
-        Program::made(Request::read(entries, Some(metrics))?, watch)
+        Program::made(Request::read(entries, Some(searched))?, watch)
     }
 
     fn made(request: Request<'_>, watch: &str) -> Result<Program, Fault> {
@@ -180,7 +189,8 @@ impl Program {
         let value = self.run(inputs, Some(&mut origins));
         let of = |i: usize| origins.get(i).copied().flatten();
         let list = value.list().into_iter().enumerate();
-        list.map(|(i, series)| (of(i), series.into_owned())).collect()
+        list.map(|(i, series)| (of(i), series.into_owned()))
+            .collect()
     }
 
     fn run(&self, inputs: &Inputs<'_>, last_origins: Option<&mut Vec<Origin>>) -> Value<'static> {
@@ -291,7 +301,7 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn read(entries: &'a [MathEntry], searched: Option<&[MetricId]>) -> Result<Self, Fault> {
+    fn read(entries: &'a [MathEntry], searched: Option<&Searched<'_>>) -> Result<Self, Fault> {
         if entries.len() > MOST_SERIES {
             let message = format!("a request has at most {MOST_SERIES} entries");
             return Err(Fault::invalid("", 0, message));
@@ -425,7 +435,7 @@ impl<'a> Request<'a> {
 /// Finds what the SEARCHes of expressions ask for: the metrics go behind those that are there.
 fn search(
     expressions: &[(&str, Expr)],
-    searched: &[MetricId],
+    searched: &Searched<'_>,
     period: Option<u32>,
     metrics: &mut Vec<(&str, Cow<'_, MetricStat>)>,
 ) -> Result<(BTreeMap<(String, usize), Range<usize>>, bool), Fault> {
@@ -438,9 +448,13 @@ fn search(
             }
             let call = call(entry, column, arguments)?;
             let start = metrics.len();
-            let (list, cut) = call.find(searched, period.unwrap_or(SEARCHED_PERIOD));
+            let (list, cut) = call.find(searched.metrics, period.unwrap_or(SEARCHED_PERIOD));
+            let longer = list.into_iter().map(|stat| MetricStat {
+                period: stat.period.max(searched.at_least),
+                ..stat
+            });
             more |= cut;
-            metrics.extend(list.into_iter().map(|stat| ("", Cow::Owned(stat))));
+            metrics.extend(longer.map(|stat| ("", Cow::Owned(stat))));
             found.insert(((*entry).to_owned(), column), start..metrics.len());
         }
     }
@@ -471,9 +485,9 @@ pub fn part(entries: &[MathEntry], watch: &str) -> Vec<MathEntry> {
                 Some(Node::Text(text)) => text.as_str(),
                 _ => "",
             };
-            let metrics = entries.iter().filter(|e| {
-                matches!(e.source, MathExpression::Metric(_)) && e.id.contains(like)
-            });
+            let metrics = entries
+                .iter()
+                .filter(|e| matches!(e.source, MathExpression::Metric(_)) && e.id.contains(like));
             open.extend(metrics.map(|e| e.id.clone()));
         }
     }
@@ -501,7 +515,10 @@ fn calls(expr: &Expr, function: Function) -> Vec<(usize, &[Expr])> {
 /// `SEARCH('{Namespace} term', 'Statistic', period?)`
 fn call(entry: &str, column: usize, arguments: &[Expr]) -> Result<Call, Fault> {
     let text = |place: usize, what: &str| match arguments.get(place) {
-        Some(Expr { node: Node::Text(text), column }) => Ok((text, *column)),
+        Some(Expr {
+            node: Node::Text(text),
+            column,
+        }) => Ok((text, *column)),
         Some(other) => {
             let message = format!("SEARCH takes {what} in quotes here, found `{other}`");
             Err(Fault::invalid(entry, other.column, message))
@@ -519,9 +536,10 @@ fn call(entry: &str, column: usize, arguments: &[Expr]) -> Result<Call, Fault> {
         .map_err(|e| Fault::invalid(entry, begins, format!("SEARCH: {e}")))?;
     let period = match arguments.get(2) {
         None => None,
-        Some(Expr { node: Node::Number(n), .. })
-            if n.fract() == 0.0 && *n <= 86_400.0 && model::query::legal_period(*n as u64) =>
-        {
+        Some(Expr {
+            node: Node::Number(n),
+            ..
+        }) if n.fract() == 0.0 && *n <= 86_400.0 && model::query::legal_period(*n as u64) => {
             Some(*n as u32)
         }
         Some(other) => {

@@ -40,9 +40,8 @@ pub fn parse(text: &str) -> Result<Search, SyntaxError> {
     };
     match parser.peek() {
         Some(found) => Err(parser.error(format!("expected a term or the end, found `{found}`"))),
-        None if schema.is_none() && term.is_none() => Err(parser.error(
-            "expected a schema such as {AWS/Lambda,FunctionName}, a term, or both".into(),
-        )),
+        None if schema.is_none() && term.is_none() => Err(parser
+            .error("expected a schema such as {AWS/Lambda,FunctionName}, a term, or both".into())),
         None => Ok(Search { schema, term }),
     }
 }
@@ -110,7 +109,10 @@ impl Parser {
 
     fn bare_name(&mut self, what: &str) -> Result<String, SyntaxError> {
         let start = self.at;
-        while self.peek().is_some_and(|c| !matches!(c, ',' | '{' | '}' | '"')) {
+        while self
+            .peek()
+            .is_some_and(|c| !matches!(c, ',' | '{' | '}' | '"'))
+        {
             self.at += 1;
         }
         let name: String = self.chars[start..self.at].iter().collect();
@@ -232,7 +234,10 @@ impl Parser {
             return self.quoted().map(Text::Exact);
         }
         let start = self.at;
-        while self.peek().is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '"' | '=' | '{' | '}')) {
+        while self
+            .peek()
+            .is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '"' | '=' | '{' | '}'))
+        {
             self.at += 1;
         }
         let text: String = self.chars[start..self.at].iter().collect();
@@ -255,8 +260,15 @@ impl Parser {
 
     fn is_word(&self, word: &str) -> bool {
         let end = self.at + word.len();
-        let ends = self.chars.get(end).is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '"'));
-        ends && self.chars[self.at..].iter().take(word.len()).copied().eq(word.chars())
+        let ends = self
+            .chars
+            .get(end)
+            .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '"'));
+        ends && self.chars[self.at..]
+            .iter()
+            .take(word.len())
+            .copied()
+            .eq(word.chars())
     }
 
     /// Takes an operator, if it stands here.

@@ -50,7 +50,10 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
     if !alert.children.is_empty() {
         body.text(
             0,
-            &format!("It watches other alarms; in ALARM: {}.", with_since(&alert.children)),
+            &format!(
+                "It watches other alarms; in ALARM: {}.",
+                with_since(&alert.children)
+            ),
         );
     }
     if let Some(measure) = &alert.measure {

@@ -15,8 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::span;
 use crate::daemon::Daemon;
-use crate::queries::{self, Known, Query};
 use crate::http::problem::Problem;
+use crate::queries::{self, Known, Query};
 
 /// GetMetricData's limits: queries in a request, and datapoints in an answer.
 const MAX_QUERIES: usize = 500;
@@ -455,7 +455,10 @@ async fn answer(
             "up to {points} datapoints; at most {MAX_READ}: ask for a shorter time, longer periods or fewer queries"
         )));
     }
-    let needs: Vec<SeriesQuery> = queries.iter().flat_map(|(_, query)| query.needs()).collect();
+    let needs: Vec<SeriesQuery> = queries
+        .iter()
+        .flat_map(|(_, query)| query.needs())
+        .collect();
     let mut fetched = metrics.get(&needs).await?.into_iter();
     let labels = Labels::of(&asked);
     let mut results = Vec::new();
@@ -543,7 +546,11 @@ impl Labels {
             })
         };
         Labels {
-            stats: stats().map(|s| s.stat.to_string()).collect::<BTreeSet<_>>().len() > 1,
+            stats: stats()
+                .map(|s| s.stat.to_string())
+                .collect::<BTreeSet<_>>()
+                .len()
+                > 1,
             periods: stats().map(|s| s.period).collect::<BTreeSet<_>>().len() > 1,
         }
     }

@@ -327,3 +327,41 @@ async fn a_state_that_was_set_lasts_until_an_evaluation_finds_another() {
     assert_eq!(refused.kind, ports::Kind::NotFound);
     w.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_sleep_a_quarter_of_an_hour_is_made_up_for_and_the_rest_is_said() {
+    const SILENT: &str = r#"
+alarms:
+  - name: silent
+    metric: { namespace: AWS/ApiGateway, name: Count, dimensions: { ApiName: nobody }, stat: Sum, period: 1m }
+    threshold: "< 1"
+    missing: breaching
+    warm_up: 1h
+    severity: info
+    service: alerting
+"#;
+    let data = tempfile::tempdir().unwrap();
+    let clock = morning();
+    let w = world(data.path(), clock.clone(), SILENT).await;
+    w.step(MINUTE).await;
+    let counts = &w.app.daemon.counts.evaluations;
+    let before = counts.load(std::sync::atomic::Ordering::Relaxed);
+    // The machine sleeps for three hours. It would have been in ALARM after one.
+    let woke = Time::parse("2026-11-23T13:01:00Z").unwrap();
+    clock.advance_to(woke);
+    w.app.settled().await;
+    let history = w.json("/api/v1/alarms/silent/history").await;
+    assert_eq!(history[0]["at"], "2026-11-23T12:46:00Z", "{history:#}");
+    // Five alarms of a minute, one of ten seconds, one of an hour.
+    let made_up = counts.load(std::sync::atomic::Ordering::Relaxed) - before;
+    assert!(
+        (5 * 15..=5 * 16 + 6 * 16 + 1).contains(&made_up),
+        "{made_up}"
+    );
+    w.app.daemon.local.pump.flush().await;
+    let log = w
+        .text("/api/v1/logs/query?group=%2Fnightbell%2Fdaemon&start=-10m&filter=left")
+        .await;
+    assert!(log.contains("the machine slept or was busy"), "{log}");
+    w.stop().await;
+}

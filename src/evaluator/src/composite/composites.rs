@@ -56,6 +56,9 @@ pub enum Anew {
     Created,
     /// Its rule was read anew.
     Updated,
+    /// It came into being and is judged later, whatever its children do meanwhile: those that came
+    /// into being with it have no state to go by yet.
+    Later,
 }
 
 impl Composites {
@@ -178,6 +181,7 @@ impl Composites {
                 ((turn.arn)(name), children.collect())
             };
             let trigger = match (turn.judge.get(name), triggers.is_empty()) {
+                (Some(Anew::Later), _) => continue,
                 (Some(Anew::Created), _) => {
                     let (arn, children) = anew();
                     Trigger::Created { arn, children }
@@ -313,6 +317,13 @@ mod tests {
                     "arn:d was created and its alarm rule evaluates to ALARM",
                 ),
             ],
+        );
+        check(
+            &[("c", "NOT OK(a)")],
+            &[("c", InsufficientData), ("a", InsufficientData)],
+            &[("a", InsufficientData, Alarm)],
+            &[("c", Anew::Later)],
+            &[],
         );
         check(
             &[("c", "NOT ALARM(a)")],

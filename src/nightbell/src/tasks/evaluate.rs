@@ -161,6 +161,20 @@ impl Plan {
         self.due.values().copied().chain(anew).min()
     }
 
+    /// Which composites are judged anew now, and which have to wait for it.
+    fn judge(&self, now: Time) -> BTreeMap<String, Anew> {
+        let Some((at, anew)) = &self.anew else {
+            return BTreeMap::new();
+        };
+        let all = anew.iter().map(|(name, why)| (name.clone(), *why));
+        match *at <= now {
+            true => all.collect(),
+            false => (all.filter(|(_, why)| *why == Anew::Created))
+                .map(|(name, _)| (name, Anew::Later))
+                .collect(),
+        }
+    }
+
     /// Leaves out what was due before `oldest`.
     fn skip(&mut self, judged: &[Judged<'_>], now: Time, oldest: Time) -> Report {
         for Judged { spec, alarm, .. } in judged {
@@ -224,15 +238,14 @@ impl Task for Evaluate {
         let judging = self.daemon.judging.lock().await;
         let states = self.daemon.ports.alarms.states().await?;
         let changes = self.judge(&ready, &states, now).await?;
-        let none = BTreeMap::new();
-        let anew = plan.anew.as_ref().filter(|(at, _)| *at <= now);
+        let judge = plan.judge(now);
         let transitions = self
             .daemon
             .record(Instant {
                 now,
                 before: &states,
                 changes,
-                judge: anew.map_or(&none, |(_, anew)| anew),
+                judge: &judge,
             })
             .await?;
         drop(judging);

@@ -101,12 +101,15 @@ pub(super) struct Scope<'a> {
     pub metrics: &'a [String],
     /// Where the metrics stand that each SEARCH found, by the entry and the column of the call;
     /// `None`: nothing is searched.
-    pub found: Option<&'a BTreeMap<(String, usize), Range<usize>>>,
+    pub found: Option<&'a FoundAt>,
     /// The entries that have a band, so far.
     pub bands: &'a mut Vec<String>,
     /// Set where a point depends on points of other timestamps.
     pub windowed: &'a mut bool,
 }
+
+/// Where the metrics stand that each SEARCH found, by the entry and the column of the call.
+pub(super) type FoundAt = BTreeMap<(String, usize), Range<usize>>;
 
 type Planned = Result<(Plan, Kind), Fault>;
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::time::Duration;
 
 use model::problem::nearest;
@@ -12,7 +11,7 @@ use super::evaluate::{Run, Value};
 use super::expr::{Expr, Node};
 use super::function::Function;
 use super::origin::Origin;
-use super::plan::{Kind, MOST_SERIES, Meaning, Plan, Scope};
+use super::plan::{FoundAt, Kind, MOST_SERIES, Meaning, Plan, Scope};
 use super::series::Grid;
 use super::{Band, Fault, Settings, parse};
 use crate::alarm::Slot;
@@ -293,7 +292,7 @@ struct Request<'a> {
     entries: &'a [MathEntry],
     /// By id; those that a SEARCH found have none.
     metrics: Vec<(&'a str, Cow<'a, MetricStat>)>,
-    found: Option<BTreeMap<(String, usize), Range<usize>>>,
+    found: Option<FoundAt>,
     found_more: bool,
     expressions: Vec<(&'a str, Expr)>,
     meanings: BTreeMap<&'a str, Meaning>,
@@ -438,7 +437,7 @@ fn search(
     searched: &Searched<'_>,
     period: Option<u32>,
     metrics: &mut Vec<(&str, Cow<'_, MetricStat>)>,
-) -> Result<(BTreeMap<(String, usize), Range<usize>>, bool), Fault> {
+) -> Result<(FoundAt, bool), Fault> {
     let (mut found, mut more) = (BTreeMap::new(), false);
     for (entry, expr) in expressions {
         for (column, arguments) in calls(expr, Function::Search) {

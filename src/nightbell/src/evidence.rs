@@ -404,3 +404,64 @@ fn alike(events: &[LogEvent], link: impl Fn(&str) -> String) -> Vec<Alike> {
     order.truncate(LOG_LINES);
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use model::incident::IncidentAlarm;
+    use model::{ActionShape, AlarmKind, IncidentId, Place, Severity, Transition};
+
+    use super::*;
+
+    #[test]
+    fn of_alarms_that_turned_at_one_instant_the_first_of_the_files_leads() {
+        let spec = |name: &str| AlarmSpec {
+            name: name.into(),
+            description: String::new(),
+            kind: AlarmKind::Composite {
+                rule: "TRUE".into(),
+                suppressor: None,
+            },
+            severity: Severity::Page,
+            runbook: None,
+            service: "x".into(),
+            labels: BTreeMap::new(),
+            region: None,
+            actions: ActionShape::None,
+            actions_enabled: true,
+            native: None,
+            place: Place::default(),
+        };
+        let files = [spec("zebra"), spec("ant")];
+        let alarm = |severity, since| IncidentAlarm {
+            state: State::Alarm,
+            since,
+            last: Transition {
+                alarm: String::new(),
+                from: State::Ok,
+                to: State::Alarm,
+                at: since,
+                reason: String::new(),
+                reason_data: serde_json::Value::Null,
+            },
+            description: String::new(),
+            severity,
+            runbook: None,
+        };
+        let leads = |zebra: (Severity, i64), ant: (Severity, i64), expect: &str| {
+            let of = |(severity, at)| alarm(severity, Time::from_secs(at));
+            let incident = Incident {
+                id: IncidentId("INC-1".into()),
+                group: String::new(),
+                service: "x".into(),
+                severity: Severity::Page,
+                opened: Time::EPOCH,
+                resolved: None,
+                alarms: BTreeMap::from([("ant".into(), of(ant)), ("zebra".into(), of(zebra))]),
+            };
+            assert_eq!(leading(&incident, &files), Some(expect));
+        };
+        leads((Severity::Page, 5), (Severity::Page, 5), "zebra");
+        leads((Severity::Page, 5), (Severity::Page, 4), "ant");
+        leads((Severity::Ticket, 5), (Severity::Page, 5), "ant");
+    }
+}

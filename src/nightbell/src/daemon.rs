@@ -158,7 +158,7 @@ impl Daemon {
 
     /// All incidents, by id.
     pub fn incidents(&self) -> Vec<Incident> {
-        self.engine().incidents().cloned().collect()
+        self.engine().incidents().collect()
     }
 
     /// The spec of an alarm.
@@ -188,6 +188,7 @@ fn nobody() -> Routes {
             group_wait: Duration::ZERO,
             group_interval: Duration::ZERO,
             repeat: Duration::ZERO,
+            remind: Duration::ZERO,
             continues: false,
             active: None,
             escalate: Vec::new(),
@@ -196,6 +197,7 @@ fn nobody() -> Routes {
         },
         inhibit: Vec::new(),
         windows: BTreeMap::new(),
+        mute: Vec::new(),
     }
 }
 

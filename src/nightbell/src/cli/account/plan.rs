@@ -19,15 +19,15 @@ pub fn run(global: &Global, arguments: &PlanCommand) -> Exit {
             let metrics = &*session.cloud.metrics;
             super::fired::fill(&mut plan, &observed, metrics, over).await?;
         }
-        if let Some(file) = &arguments.out {
-            if let Err(error) = std::fs::write(file, plan.to_json()) {
-                note(format_args!(
-                    "{}: cannot write {}: {error}",
-                    styled(print::BAD, "error"),
-                    file.display()
-                ));
-                return Ok(Exit::BadFile);
-            }
+        if let Some(file) = &arguments.out
+            && let Err(error) = std::fs::write(file, plan.to_json())
+        {
+            note(format_args!(
+                "{}: cannot write {}: {error}",
+                styled(print::BAD, "error"),
+                file.display()
+            ));
+            return Ok(Exit::BadFile);
         }
         show(global, session, &plan, arguments.markdown);
         if let (Some(file), false) = (&arguments.out, global.quiet || global.json) {

@@ -5,14 +5,17 @@
 
 pub mod app;
 pub mod cli;
+pub mod cloud;
 pub mod console;
 pub mod daemon;
 pub mod evidence;
 pub mod files;
 pub mod http;
+pub mod keeper;
 pub mod logline;
 pub mod picture;
 pub mod queries;
+pub mod reconcile;
 pub mod services;
 pub mod tasks;
 pub mod traffic;

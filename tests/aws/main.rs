@@ -5,11 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod backtest;
+mod commands;
 mod contract;
 mod differential;
+mod inventory;
 mod metrics;
 mod moto;
 mod pictures;
+mod proxy;
+mod reconcile;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -11,6 +11,7 @@ mod differential;
 mod inventory;
 mod metrics;
 mod moto;
+mod pictures;
 mod proxy;
 mod reconcile;
 

@@ -7,6 +7,7 @@ mod backtest;
 mod binary;
 mod composites;
 mod guard;
+mod pictures;
 mod restart;
 mod story;
 mod world;

@@ -4,6 +4,7 @@ pub mod account;
 pub mod backtest;
 pub mod check;
 pub mod fault;
+pub mod invalidations;
 pub mod preview;
 pub mod print;
 pub mod test;
@@ -137,6 +138,8 @@ pub enum Command {
     Backtest(Backtest),
     /// Draw a dashboard to a file
     Preview(Preview),
+    /// List what a CDN has to forget after a deployment of static files
+    Invalidations(Invalidations),
     /// Show what would change in the account, why, and at what price
     Plan(PlanCommand),
     /// Make the account as the files say, or exactly as a saved plan does
@@ -267,6 +270,18 @@ pub struct Backtest {
     /// Where the values come from, unless `--data` is a file
     #[arg(long, value_name = "WHERE", default_value = "local")]
     pub from: Source,
+}
+
+/// `invalidations`
+#[derive(Debug, Args)]
+pub struct Invalidations {
+    /// What was there: a folder, or a manifest that `--write` wrote
+    pub before: PathBuf,
+    /// What is there now: the same
+    pub after: PathBuf,
+    /// Keep what is there now as a manifest, for the next time
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
 }
 
 /// `nightbell preview`
@@ -496,6 +511,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Test(arguments) => test::run(&global, &arguments),
         Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
+        Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
         Command::Plan(arguments) => account::plan::run(&global, &arguments),
         Command::Apply(arguments) => account::apply::run(&global, &arguments),
         Command::Adopt(arguments) => account::adopt::run(&global, &arguments),

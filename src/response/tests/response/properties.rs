@@ -272,14 +272,14 @@ proptest! {
         daemon.advance(daemon.now + seconds(4 * 86_400));
 
         let mut ids = BTreeSet::new();
-        let mut last: BTreeMap<(&str, &str), Time> = BTreeMap::new();
+        let mut last: BTreeMap<(String, &str), Time> = BTreeMap::new();
         let mut believed: BTreeMap<(&IncidentId, &str), BTreeSet<String>> = BTreeMap::new();
         for notification in daemon.notifications() {
             prop_assert!(ids.insert(&notification.id), "{:?}", notification);
             prop_assert!(!notification.about.is_empty(), "{:?}", notification);
             for id in &notification.incidents {
                 let incident = daemon.engine.incident(id).unwrap();
-                let key = (incident.group.as_str(), notification.receiver.as_str());
+                let key = (incident.group.clone(), notification.receiver.as_str());
                 let before = last.insert(key, notification.at);
                 if notification.kind != NotificationKind::Escalated && let Some(before) = before {
                     let gap = notification.at.since(before);

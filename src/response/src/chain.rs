@@ -6,8 +6,6 @@
 //! [`Entry::Sealed`] writes the heads into the journal about once a minute, so whoever edits the
 //! journal would have to write every later head anew, and those are also in mails that were sent.
 
-use std::fmt::Write as _;
-
 use model::{Entry, Head, IncidentId};
 use sha2::{Digest as _, Sha256};
 
@@ -43,11 +41,13 @@ pub(crate) fn link(before: &Digest, entry: &Digest) -> Digest {
 
 /// As it stands in the journal.
 pub(crate) fn hex(hash: &Digest) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut out, b| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(64);
+    for byte in hash {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
 }
 
 /// An entry of a timeline as it is shown.

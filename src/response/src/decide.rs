@@ -53,7 +53,9 @@ impl Engine {
             .book
             .unsealed_since
             .is_some_and(|at| at + UNSEALED <= now);
-        round.entries.extend(self.seal(now).filter(|_| sealing));
+        if sealing {
+            round.entries.extend(self.seal(now));
+        }
         let mut drafts = Drafts::new();
         let ended = round.turn_silences(&mut drafts);
         round.place(&mut drafts);

@@ -15,7 +15,6 @@ use crate::name;
 use crate::pace::{Pace, Room};
 use crate::receipt::{Labelled as _, Labels, Name, strings};
 use crate::rules::{self, Node};
-use crate::silence::Quieting;
 use crate::words;
 
 /// How long an entry of a timeline may stand without a seal.

@@ -507,8 +507,10 @@ impl Book {
             case.note(sequence, line, &digest);
             self.unsealed.insert(id.clone());
             self.unsealed_since.get_or_insert(notification.at);
-            let open = |name: &Name| case.open.contains(name);
-            let about = believed(notification.kind, &about, open);
+            // Its members and not what is open now: an alarm that became OK since the decision
+            // stands in the mail, and its recovery is owed.
+            let member = |name: &Name| case.members.contains_key(name);
+            let about = believed(notification.kind, &about, member);
             let Notification {
                 receiver, kind, at, ..
             } = notification;

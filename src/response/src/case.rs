@@ -125,17 +125,17 @@ pub(crate) struct Hold {
     pub until: Option<Time>,
 }
 
-/// The alarms that somebody who is told `about` believes to be open in an incident where `open`
-/// are.
+/// The alarms that somebody who is told `about` believes to be open in an incident with these
+/// members.
 pub(crate) fn believed(
     kind: NotificationKind,
     about: &Arc<BTreeSet<Name>>,
-    open: impl Fn(&Name) -> bool,
+    member: impl Fn(&Name) -> bool,
 ) -> Arc<BTreeSet<Name>> {
     match kind {
         NotificationKind::Recovered => Arc::default(),
         NotificationKind::Digest => {
-            let own = about.iter().filter(|name| open(name));
+            let own = about.iter().filter(|name| member(name));
             Arc::new(own.cloned().collect())
         }
         NotificationKind::Opened

@@ -111,9 +111,9 @@ impl<'e> Round<'e> {
             let about = Arc::new(about);
             for incident in &notification.incidents {
                 if let Some(draft) = self.draft(drafts, incident) {
-                    let open: BTreeSet<Name> = draft.open().cloned().collect();
+                    let members: BTreeSet<Name> = draft.members().cloned().collect();
                     let kind = notification.kind;
-                    let believed = believed(kind, &about, |name| open.contains(name));
+                    let believed = believed(kind, &about, |name| members.contains(name));
                     draft.status.notified(other, kind, self.now, believed);
                 }
                 if let Some(draft) = drafts.get_mut(incident) {

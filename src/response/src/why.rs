@@ -274,6 +274,13 @@ impl Engine {
                 reasons.extend(self.why_incident(&case.id).into_iter().filter(about));
             }
         }
+        if reasons.is_empty() {
+            let because = match alarm.cases.first() {
+                Some(id) => format!("{went}; it is part of {id}, and no mail was due for that"),
+                None => format!("{went}; no mail was due for that"),
+            };
+            reasons.push(one(Verdict::NoNews, because));
+        }
         reasons
     }
 

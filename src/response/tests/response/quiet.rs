@@ -695,3 +695,32 @@ fn route_explain_says_who_and_why_not_others() {
         .collect();
     assert_eq!(to, ["audit", "web"]);
 }
+
+#[test]
+fn a_recovery_that_overtakes_a_digest_is_told_too() {
+    let text = "oncall
+         > web severity=ticket active=office";
+    let mut sender = Sender::new(text);
+    sender.now = start() + seconds(12 * 3600);
+    sender.fire("counter-slow:ticket", State::Alarm);
+    sender.decide();
+    sender.now = sender.now + seconds(60);
+    sender.decide();
+    sender.now = start() + seconds(24 * 3600);
+    let decided = sender.engine.decide(sender.now);
+    sender.fire("counter-slow:ticket", State::Ok);
+    decided
+        .entries
+        .into_iter()
+        .for_each(|entry| sender.append(entry));
+    let mut sent = Vec::new();
+    for _ in 0..10 {
+        let wake = sender.decide();
+        sent.extend(sender.send(|_| true));
+        sender.now = wake.unwrap_or(sender.now);
+    }
+    assert_eq!(
+        sent,
+        ["web Digest counter-slow", "web Recovered counter-slow"]
+    );
+}

@@ -142,7 +142,7 @@ impl Daemon {
 
     /// All incidents, by id.
     pub fn incidents(&self) -> Vec<Incident> {
-        self.engine().incidents().cloned().collect()
+        self.engine().incidents().collect()
     }
 
     /// The spec of an alarm.
@@ -185,6 +185,7 @@ fn nobody() -> Routes {
             group_wait: Duration::ZERO,
             group_interval: Duration::ZERO,
             repeat: Duration::ZERO,
+            remind: Duration::ZERO,
             continues: false,
             active: None,
             escalate: Vec::new(),
@@ -193,6 +194,7 @@ fn nobody() -> Routes {
         },
         inhibit: Vec::new(),
         windows: BTreeMap::new(),
+        mute: Vec::new(),
     }
 }
 

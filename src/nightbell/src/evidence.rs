@@ -41,7 +41,7 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
             .incidents
             .iter()
             .filter_map(|id| engine.incident(id));
-        found.cloned().collect()
+        found.collect()
     };
     let in_alarm = others_in_alarm(daemon, &incidents).await;
     match (notification.kind, incidents.into_iter().next()) {
@@ -53,7 +53,7 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
             still_in_alarm: in_alarm,
         }
         .mail(&context),
-        (NotificationKind::Digest, _) | (_, None) => Digest {
+        (NotificationKind::Digest | NotificationKind::Silence, _) | (_, None) => Digest {
             notification: notification.clone(),
             incidents: {
                 let engine = daemon.engine();
@@ -61,7 +61,6 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
                     .incidents
                     .iter()
                     .filter_map(|id| engine.incident(id))
-                    .cloned()
                     .collect()
             },
         }
@@ -288,7 +287,7 @@ pub fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Tim
         Some(_) => engine
             .timeline(&incident.id)
             .filter_map(|(_, entry)| match entry {
-                Entry::Acknowledged { by, at, .. } => Some((by.clone(), *at)),
+                Entry::Acknowledged { by, at, .. } => Some((by, at)),
                 _ => None,
             })
             .last(),

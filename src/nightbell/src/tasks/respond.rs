@@ -83,7 +83,7 @@ impl Respond {
         };
         let mail = evidence::mail(&self.daemon, notification, now).await;
         let thread = match notification.kind {
-            NotificationKind::Digest => notification.id.0.clone(),
+            NotificationKind::Digest | NotificationKind::Silence => notification.id.0.clone(),
             _ => notification
                 .incidents
                 .first()
@@ -160,13 +160,11 @@ impl Task for Respond {
             }
             self.daemon.append(&decided.entries).await?;
         }
-        let due: Vec<Outgoing> = {
-            let engine = self.daemon.engine();
-            let ready = engine
-                .pending()
-                .filter(|o| o.retry_at.is_none_or(|at| at <= now));
-            ready.cloned().collect()
-        };
+        let ready = self.daemon.engine().ready(now);
+        if let Some(at) = ready.wake {
+            wake = wake.min(at);
+        }
+        let due = ready.send;
         let mut sent = 0;
         for outgoing in &due {
             sent += usize::from(self.send(outgoing, now).await?);

@@ -33,7 +33,7 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
             );
             body.gap();
         }
-        NotificationKind::Repeat => {
+        NotificationKind::Repeat | NotificationKind::Reminder => {
             body.text(
                 0,
                 &format!("Still open after {}.", ago(incident.opened, context)),
@@ -169,7 +169,32 @@ pub(super) fn recovery(recovery: &Recovery, context: &Context) -> Mail {
     }
 }
 
+/// A silence ended by itself: there is no incident to show, only what is heard again.
+fn silence_over(digest: &Digest) -> Mail {
+    let notification = &digest.notification;
+    let mut body = Body::default();
+    body.text(0, "A silence is over. You hear of these alarms again:");
+    for alarm in notification.about.iter().take(20) {
+        body.hanging(2, 4, &clean(alarm, NAME));
+    }
+    if notification.about.len() > 20 {
+        body.text(2, &format!("and {} more", notification.about.len() - 20));
+    }
+    why(&mut body, &notification.because, &notification.next);
+    let alarms = match notification.about.len() {
+        1 => "one alarm is heard again".to_owned(),
+        n => format!("{n} alarms are heard again"),
+    };
+    Mail {
+        subject: format!("[info] silence over: {alarms}"),
+        body: body.finish(),
+    }
+}
+
 pub(super) fn digest(digest: &Digest, context: &Context) -> Mail {
+    if digest.notification.kind == NotificationKind::Silence {
+        return silence_over(digest);
+    }
     let mut incidents: Vec<&Incident> = digest.incidents.iter().collect();
     incidents.sort_by_key(|i| {
         (
@@ -299,7 +324,11 @@ fn headline(alert: &Alert, lead: Option<&IncidentAlarm>, context: &Context) -> S
             )
         }
         NotificationKind::Escalated => format!("nobody has acknowledged: {what}"),
-        NotificationKind::Opened | NotificationKind::Recovered | NotificationKind::Digest => what,
+        NotificationKind::Reminder => format!("acknowledged and still open: {what}"),
+        NotificationKind::Opened
+        | NotificationKind::Recovered
+        | NotificationKind::Digest
+        | NotificationKind::Silence => what,
     }
 }
 

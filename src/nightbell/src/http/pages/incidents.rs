@@ -45,7 +45,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
-        let found = daemon.engine().incident(&IncidentId(id.clone())).cloned();
+        let found = daemon.engine().incident(&IncidentId(id.clone()));
         let incident =
             found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
         let until = incident.resolved.unwrap_or(frame.now);
@@ -264,7 +264,7 @@ pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
     let entries: Vec<Entry> = daemon
         .engine()
         .timeline(id)
-        .map(|(_, e)| e.clone())
+        .map(|(_, e)| e)
         .collect();
     for entry in entries {
         match entry {
@@ -315,7 +315,7 @@ pub fn timeline(daemon: &Daemon, id: &IncidentId) -> Vec<Event> {
     let entries: Vec<Entry> = daemon
         .engine()
         .timeline(id)
-        .map(|(_, e)| e.clone())
+        .map(|(_, e)| e)
         .collect();
     let mut events: Vec<Event> = entries.into_iter().filter_map(event).collect();
     events.reverse();
@@ -391,7 +391,41 @@ fn event(entry: Entry) -> Option<Event> {
             "a mail was not accepted".into(),
             Some(error),
         ),
-        Entry::Sent { .. } => return None,
+        Entry::Unacknowledged { by, .. } => (
+            EventKind::Acknowledged,
+            format!("{by} took the acknowledgement back"),
+            None,
+        ),
+        Entry::Noted { by, text, .. } => (EventKind::Note, format!("{by} wrote"), Some(text)),
+        Entry::Merged {
+            incident, into, by, ..
+        } => (
+            EventKind::Change,
+            format!("{by} merged {incident} into {into}"),
+            None,
+        ),
+        Entry::FellBack { receiver, .. } => (
+            EventKind::Failed,
+            format!("{receiver} is told instead"),
+            None,
+        ),
+        Entry::Step {
+            runbook, step, by, ..
+        } => {
+            let (text, detail) = response::step_words(&step);
+            (
+                EventKind::Change,
+                format!("{by}, {runbook}: {text}"),
+                detail,
+            )
+        }
+        Entry::Sent { .. }
+        | Entry::Duplicate { .. }
+        | Entry::Silenced { .. }
+        | Entry::SilenceBegan { .. }
+        | Entry::SilenceEnded { .. }
+        | Entry::Deployed { .. }
+        | Entry::Sealed { .. } => return None,
     };
     Some(Event {
         at,

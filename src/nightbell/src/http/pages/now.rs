@@ -254,7 +254,7 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             });
         }
     }
-    let incidents: Vec<_> = daemon.engine().incidents().map(|i| i.id.clone()).collect();
+    let incidents: Vec<_> = daemon.engine().incident_ids().cloned().collect();
     for id in &incidents {
         let link = Link {
             href: format!("/incidents/{id}"),

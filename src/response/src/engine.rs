@@ -54,7 +54,7 @@ pub enum Arrived {
     /// It is news: append this entry.
     New(Box<Entry>),
     /// It was received before. Append this entry where a second path shall be seen to work.
-    Duplicate(Entry),
+    Duplicate(Box<Entry>),
 }
 
 impl Engine {
@@ -114,13 +114,13 @@ impl Engine {
         now: Time,
     ) -> Arrived {
         if self.book.has(transition) {
-            return Arrived::Duplicate(Entry::Duplicate {
+            return Arrived::Duplicate(Box::new(Entry::Duplicate {
                 alarm: transition.alarm.clone(),
                 to: transition.to,
                 changed: transition.at,
                 path: arrival.path,
                 at: now,
-            });
+            }));
         }
         let labels = match spec {
             Some(spec) => spec.routing_labels(),

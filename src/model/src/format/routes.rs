@@ -15,9 +15,7 @@ use crate::route::{
 use crate::shape::{Fields, Shape, check};
 use crate::yaml::Node;
 
-use self::tables::{
-    DAYS, ESCALATION, INHIBIT, MUTE, RECEIVER, ROOT, ROUTE, SES, WEBHOOK, WINDOW,
-};
+use self::tables::{DAYS, ESCALATION, INHIBIT, MUTE, RECEIVER, ROOT, ROUTE, SES, WEBHOOK, WINDOW};
 
 pub(crate) use self::tables::ROUTES;
 

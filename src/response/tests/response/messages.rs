@@ -266,10 +266,10 @@ fn one_transition_over_several_paths_counts_once_in_any_order() {
                     *entry
                 }
                 Arrived::Duplicate(entry) => {
-                    if let Entry::Duplicate { path, .. } = &entry {
+                    if let Entry::Duplicate { path, .. } = &*entry {
                         duplicates.push(*path);
                     }
-                    entry
+                    *entry
                 }
             };
             engine.apply(i as i64 + 1, &entry);

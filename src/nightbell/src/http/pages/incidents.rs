@@ -261,11 +261,7 @@ async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
 pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
     let mut rows: Vec<NotificationRow> = Vec::new();
     let mut index: BTreeMap<NotificationId, usize> = BTreeMap::new();
-    let entries: Vec<Entry> = daemon
-        .engine()
-        .timeline(id)
-        .map(|(_, e)| e)
-        .collect();
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e).collect();
     for entry in entries {
         match entry {
             Entry::Notify { notification } => {
@@ -312,11 +308,7 @@ pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
 
 /// Everything about an incident, newest first.
 pub fn timeline(daemon: &Daemon, id: &IncidentId) -> Vec<Event> {
-    let entries: Vec<Entry> = daemon
-        .engine()
-        .timeline(id)
-        .map(|(_, e)| e)
-        .collect();
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e).collect();
     let mut events: Vec<Event> = entries.into_iter().filter_map(event).collect();
     events.reverse();
     events

@@ -6,6 +6,7 @@
 
 mod backtest;
 mod contract;
+mod differential;
 mod metrics;
 mod moto;
 

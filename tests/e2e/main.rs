@@ -5,6 +5,7 @@ mod api;
 mod backtest;
 #[path = "../binary.rs"]
 mod binary;
+mod composites;
 mod guard;
 mod restart;
 mod story;

@@ -148,7 +148,7 @@ alarms:
             r#"alarms/x.yaml:5:5: `metric` and `composite` exclude each other (an alarm has exactly one of `metric`, `metrics`, `composite`, `native` or `slo`)"#,
             r#"alarms/x.yaml:8:5: an alarm needs one of `metric`, `metrics`, `composite`, `native` or `slo`"#,
             r#"alarms/x.yaml:9:5: expected an alarm, found `d`"#,
-            r#"alarms/x.yaml:12:5: `threshold` does not go with `composite` (valid with `composite`: name, description, composite, suppressor, severity, runbook, service, labels, region, actions)"#,
+            r#"alarms/x.yaml:12:5: `threshold` does not go with `composite` (valid with `composite`: name, description, composite, suppressor, severity, runbook, service, labels, region, actions, actions_enabled)"#,
             r#"alarms/x.yaml:13:11: two alarms are called `counter-errors` (the first is at alarms/counter.yaml:3:11; rename one)"#,
         ],
     );

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use evaluator::alarm::{Unjudged, Unsupported};
 
 /// How a command ends, in the words of sysexits where it has some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -411,9 +412,22 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
         model::Problem::warning(place.clone(), message).help(help)
     };
     let alarms = estate.alarms.iter().flat_map(|spec| {
-        let unevaluated = evaluator::alarm::source(&spec.kind).err().map(|why| {
-            let message = format!("alarm `{}` stays INSUFFICIENT_DATA: {why}", spec.name);
-            warn(&spec.place, message, "watch a single metric, or wait for the version that evaluates it")
+        let unevaluated = evaluator::alarm::source(&spec.kind).err().and_then(|why| {
+            let (why, help) = match &why {
+                // Composites are judged, and what is invalid is an error of lint.
+                Unjudged::Composite => return None,
+                Unjudged::Math(_) if why.is_invalid() => return None,
+                Unjudged::Math(fault) => (
+                    format!("metric math: {fault}"),
+                    "it works in AWS; test it with `nightbell test` as far as it goes",
+                ),
+                Unjudged::Unsupported(Unsupported::Band) => (
+                    "the model behind an anomaly band is Amazon's, and no recorded band can be replayed here".into(),
+                    "it works in AWS; watch a number here as well, if local mode has to ring",
+                ),
+            };
+            let message = format!("alarm `{}` stays INSUFFICIENT_DATA in local mode: {why}", spec.name);
+            Some(warn(&spec.place, message, help))
         });
         let direct = (spec.actions == model::ActionShape::Direct).then(|| {
             let message = format!("alarm `{}` is told by Nightbell alone: direct actions are not made in this version", spec.name);

@@ -47,6 +47,15 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
         body.gap();
         body.text(0, &state_sentence(name, alarm, context));
     }
+    if !alert.children.is_empty() {
+        body.text(
+            0,
+            &format!(
+                "It watches other alarms; in ALARM: {}.",
+                with_since(&alert.children)
+            ),
+        );
+    }
     if let Some(measure) = &alert.measure {
         body.text(0, &measure.sentence());
         body.gap();
@@ -306,7 +315,9 @@ fn subject(tag: &str, service: &str, headline: &str, incident: &Incident) -> Str
 }
 
 fn headline(alert: &Alert, lead: Option<&IncidentAlarm>, context: &Context) -> String {
-    let what = match (&alert.measure, lead) {
+    // What a composite means stands in its description; what its alarms measure is a detail.
+    let measure = alert.measure.as_ref().filter(|_| alert.children.is_empty());
+    let what = match (measure, lead) {
         (Some(measure), _) => measure.headline(),
         (None, Some(alarm)) if !alarm.description.trim().is_empty() => {
             sentence_of(&alarm.description)
@@ -371,10 +382,12 @@ fn around(alert: &Alert, lead: Option<&str>, context: &Context) -> String {
         .alarms
         .iter()
         .filter(|(name, alarm)| alarm.state == State::Alarm && Some(name.as_str()) != lead)
+        .filter(|(name, _)| !alert.children.iter().any(|child| child.0 == **name))
         .map(|(name, alarm)| (name.clone(), alarm.since))
         .collect();
     for other in &alert.also_in_alarm {
-        if Some(other.0.as_str()) != lead && !others.iter().any(|o| o.0 == other.0) {
+        let named = Some(other.0.as_str()) == lead || alert.children.contains(other);
+        if !named && !others.iter().any(|o| o.0 == other.0) {
             others.push(other.clone());
         }
     }

@@ -162,6 +162,7 @@ pub fn spec(alarm: &str) -> AlarmSpec {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::default(),
     }

@@ -80,12 +80,13 @@ impl<'e> Response<'e> {
             }
             .mail(&context),
             (_, Some(incident)) => Alert {
-                alarm: crate::evidence::leading(&incident)
+                alarm: crate::evidence::leading(&incident, &self.estate.alarms)
                     .unwrap_or_default()
                     .to_string(),
                 notification,
                 incident,
                 measure: None,
+                children: Vec::new(),
                 logs: Vec::new(),
                 trace: None,
                 runbook: None,

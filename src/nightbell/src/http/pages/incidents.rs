@@ -29,7 +29,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
                 id: incident.id.clone(),
                 service: incident.service.clone(),
                 severity: incident.severity,
-                what: what(incident),
+                what: what(&daemon, incident),
                 opened: incident.opened,
                 resolved: incident.resolved,
                 acknowledged: acknowledged(&daemon, incident),
@@ -50,8 +50,11 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
         let until = incident.resolved.unwrap_or(frame.now);
         let span = Span::new(incident.opened - HOUR / 12, until + Duration::from_secs(60));
-        let lead = evidence::leading(&incident).unwrap_or_default();
-        let spec = daemon.spec(lead);
+        let lead = evidence::leading(&incident, &daemon.estate.alarms).unwrap_or_default();
+        let spec = match daemon.spec(lead) {
+            Some(spec) => Some(evidence::speaker(&daemon, spec).await.unwrap_or(spec)),
+            None => None,
+        };
         let length = frame.now.since(incident.opened) + HOUR;
         let (chart_title, chart, measure) = match spec {
             Some(spec) => (
@@ -86,7 +89,7 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             id: incident.id.clone(),
             service: incident.service.clone(),
             severity: incident.severity,
-            what: what(&incident),
+            what: what(&daemon, &incident),
             opened: incident.opened,
             resolved: incident.resolved,
             acknowledged: acknowledged(&daemon, &incident),
@@ -148,8 +151,8 @@ pub async fn acknowledge(
 }
 
 /// What an incident means for people: the leading alarm's description.
-fn what(incident: &Incident) -> String {
-    evidence::leading(incident)
+fn what(daemon: &Daemon, incident: &Incident) -> String {
+    evidence::leading(incident, &daemon.estate.alarms)
         .and_then(|lead| incident.alarms.get(lead))
         .map(|a| a.description.clone())
         .unwrap_or_default()

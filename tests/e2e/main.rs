@@ -7,6 +7,7 @@ mod backtest;
 mod binary;
 mod composites;
 mod guard;
+mod hands;
 mod restart;
 mod story;
 mod world;

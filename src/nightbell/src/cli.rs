@@ -2,9 +2,12 @@
 
 pub mod backtest;
 pub mod check;
+pub mod client;
 pub mod fault;
+pub mod incident;
 pub mod preview;
 pub mod print;
+pub mod route;
 pub mod test;
 pub mod up;
 
@@ -133,6 +136,14 @@ pub enum Command {
     Backtest(Backtest),
     /// Draw a dashboard to a file
     Preview(Preview),
+    /// Look at incidents, take care of them, write down what was found
+    Incident(incident::Incident),
+    /// Hold mails back for a while
+    Silence(incident::Silence),
+    /// Why somebody was told, or not
+    Why(incident::Why),
+    /// Who would be told of an alarm
+    Route(route::Route),
     /// Print the JSON Schema of a file kind
     Schema {
         /// Which kind; without one, the kinds
@@ -322,6 +333,10 @@ pub fn run(cli: Cli) -> Exit {
         Command::Test(arguments) => test::run(&global, &arguments),
         Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
+        Command::Incident(arguments) => incident::incident(&global, &arguments),
+        Command::Silence(arguments) => incident::silence(&global, &arguments),
+        Command::Why(arguments) => incident::why(&global, &arguments),
+        Command::Route(arguments) => route::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {
             clap_complete::generate(

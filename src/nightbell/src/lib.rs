@@ -3,6 +3,7 @@
 //!
 //! [`app::App`] is everything in one process; the commands are in [`cli`].
 
+pub mod acts;
 pub mod app;
 pub mod cli;
 pub mod console;
@@ -10,6 +11,7 @@ pub mod daemon;
 pub mod evidence;
 pub mod files;
 pub mod http;
+pub mod links;
 pub mod logline;
 pub mod picture;
 pub mod queries;

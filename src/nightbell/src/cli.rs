@@ -451,16 +451,18 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
         unevaluated.into_iter().chain(direct)
     });
     let routes = estate.routes.iter().flat_map(|routes| {
-        routes
-            .receivers
-            .iter()
-            .filter(|(_, r)| r.sns.is_none())
-            .map(|(name, _)| {
-                let message = format!(
-                    "receiver `{name}` is never told: this version sends to SNS topics only"
-                );
-                warn(&routes.root.place, message, "give it a topic with `sns:`")
+        let place = &routes.root.place;
+        routes.receivers.iter().filter_map(move |(name, receiver)| {
+            if crate::channels::channels(receiver).is_empty() {
+                let message = format!("receiver `{name}` is never told: it has no topic, mail or webhook");
+                return Some(warn(place, message, "give it a topic with `sns:`"));
+            }
+            let template = receiver.webhook.as_ref()?.template.as_deref()?;
+            (!crate::channels::TEMPLATES.contains(&template)).then(|| {
+                let message = format!("receiver `{name}` is never told over its webhook: there is no template `{template}`");
+                warn(place, message, "there is `slack`; without a template the body is our own")
             })
+        })
     });
     alarms.chain(routes).collect()
 }

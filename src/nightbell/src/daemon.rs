@@ -9,10 +9,11 @@ use local::fault::Faults;
 use local::pump::Pump;
 use model::route::{Route, Routes};
 use model::{AlarmSpec, Entry, Estate, Incident, Place, Time};
-use ports::{Alarms, Clock, Journal, Logs, Metrics, Secret, Secrets, Topics, Traces};
+use ports::{Alarms, Clock, Journal, Logs, Mail, Metrics, Secret, Secrets, Topics, Traces};
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::inbox::Inbox;
 use crate::links::Signer;
 use crate::tasks::{Poke, Status};
 
@@ -31,6 +32,10 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Topics.
     pub topics: Arc<dyn Topics>,
+    /// Mail to single addresses.
+    pub mail: Arc<dyn Mail>,
+    /// Secrets, read at the moment of use.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// What a daemon is.
@@ -57,6 +62,8 @@ pub struct Daemon {
     pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
     /// Every form carries it; a page of another origin cannot know it.
     pub form_token: String,
+    /// What arrives from outside.
+    pub inbox: Inbox,
     /// What signs the links in mails.
     pub links: Signer,
     /// The fold of the journal. Written only by [`Daemon::append`].
@@ -116,7 +123,7 @@ impl Daemon {
             }
         }
         let rules = evaluator::alarm::Settings::default().composite;
-        let links = signer(&estate, &local).await?;
+        let links = signer(&estate, &ports, &local).await?;
         Ok(Arc::new(Daemon {
             clock,
             composites: Composites::new(&estate.alarms, rules),
@@ -129,6 +136,7 @@ impl Daemon {
             respond: Poke::default(),
             statuses: Mutex::default(),
             form_token: form_token()?,
+            inbox: Inbox::default(),
             links,
             engine: Mutex::new(engine),
             appending: tokio::sync::Mutex::new(()),
@@ -226,7 +234,7 @@ fn nobody() -> Routes {
 
 /// What signs links: the secret that `sign_links_with` names, else a key of the data folder, so that
 /// a link in a mail is good after a restart.
-async fn signer(estate: &Estate, local: &Local) -> ports::Result<Signer> {
+async fn signer(estate: &Estate, ports: &Ports, local: &Local) -> ports::Result<Signer> {
     let own = || {
         let key = local.store.key("links in mails");
         Secret::new(key.iter().map(|b| format!("{b:02x}")).collect::<String>())
@@ -236,7 +244,7 @@ async fn signer(estate: &Estate, local: &Local) -> ports::Result<Signer> {
     let Some(name) = name else {
         return Ok(Signer::new(own()));
     };
-    match local::LocalSecrets::new(local.store.dir()).get(name).await {
+    match ports.secrets.get(name).await {
         Ok(secret) => Ok(Signer::new(secret)),
         Err(error) if error.kind == ports::Kind::NotFound => Ok(Signer::new(own())),
         Err(error) => Err(error),

@@ -5,12 +5,14 @@
 
 pub mod acts;
 pub mod app;
+pub mod channels;
 pub mod cli;
 pub mod console;
 pub mod daemon;
 pub mod evidence;
 pub mod files;
 pub mod http;
+pub mod inbox;
 pub mod links;
 pub mod logline;
 pub mod picture;

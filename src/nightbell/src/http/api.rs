@@ -3,6 +3,7 @@
 
 pub mod alarms;
 pub mod dashboards;
+pub mod events;
 pub mod faults;
 pub mod incidents;
 pub mod metrics;
@@ -53,6 +54,7 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(silences::list, silences::add))
         .routes(routes!(silences::expire))
         .routes(routes!(why::why))
+        .routes(routes!(events::sns))
         .routes(routes!(telemetry::traces))
         .routes(routes!(telemetry::trace))
         .routes(routes!(telemetry::logs))

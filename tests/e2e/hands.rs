@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ports::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -210,5 +211,59 @@ async fn a_silence_holds_the_mail_says_so_and_what_is_open_at_its_end_is_told() 
             .0,
         404
     );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_goes_the_whole_way_and_its_figure_is_a_metric() {
+    let data = tempfile::tempdir().unwrap();
+    let world = World::start(data.path()).await;
+    world.visits(3).await;
+    world.step(TICK * 6).await;
+    let drill = async |alarm: &str| {
+        let path = format!("/api/v1/drills/{alarm}");
+        world
+            .write(Method::POST, &path, &json!({"by": "ana"}))
+            .await
+    };
+    assert_eq!(drill("nothing").await.0, 404);
+    let (status, begun) = drill("counter-faults").await;
+    assert_eq!(status, 200, "{begun}");
+    assert_eq!(drill("counter-faults").await.0, 409, "it is in ALARM");
+    let path = format!(
+        "/api/v1/drills/counter-faults?at={}",
+        begun["at"].as_str().unwrap()
+    );
+    let seen = world.json(&path).await;
+    for stage in ["received", "decided", "accepted"] {
+        assert!(
+            seen[stage].as_f64().is_some_and(|s| s < 1.0),
+            "{stage}: {seen}"
+        );
+    }
+    assert_eq!(seen["receiver"], "oncall");
+    let mails = world.mails().await;
+    assert_eq!(mails.len(), 1);
+    assert!(
+        mails[0]
+            .subject
+            .contains(seen["incident"].as_str().unwrap())
+    );
+
+    // The alarm finds its own state again, and the recovery is told.
+    world.step(TICK * 60).await;
+    assert_eq!(world.state("counter-faults").await, "OK");
+    assert_eq!(world.mails().await.len(), 2);
+    let query = "Maximum(Nightbell/DrillSeconds{Estate=\"demo\"})[1m]";
+    let body = world
+        .json(&format!(
+            "/api/v1/metrics/query?start={}&end={}&q={}",
+            begun["at"].as_str().unwrap(),
+            world.clock.now(),
+            crate::world::encode(query)
+        ))
+        .await;
+    let values = body["MetricDataResults"][0]["Values"].as_array().unwrap();
+    assert_eq!(values.len(), 1, "{body}");
     world.stop().await;
 }

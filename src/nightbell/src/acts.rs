@@ -171,7 +171,7 @@ pub fn unknown(id: &IncidentId) -> Problem {
 }
 
 /// Somebody's name, as it stands in mails and timelines.
-fn name(by: &str) -> Result<&str, Problem> {
+pub fn name(by: &str) -> Result<&str, Problem> {
     let by = by.trim();
     if by.is_empty() || by.chars().count() > 100 || by.chars().any(char::is_control) {
         return Err(Problem::bad_request(

@@ -13,6 +13,7 @@ use ports::{Alarms, Clock, Journal, Logs, Mail, Metrics, Secret, Secrets, Topics
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
 use crate::tasks::{Poke, Status};
@@ -64,6 +65,8 @@ pub struct Daemon {
     pub form_token: String,
     /// What arrives from outside.
     pub inbox: Inbox,
+    /// Drills whose mail is not accepted yet. A restart forgets them: the mail goes out all the same.
+    pub drills: Mutex<Vec<Drill>>,
     /// What signs the links in mails.
     pub links: Signer,
     /// The fold of the journal. Written only by [`Daemon::append`].
@@ -137,6 +140,7 @@ impl Daemon {
             statuses: Mutex::default(),
             form_token: form_token()?,
             inbox: Inbox::default(),
+            drills: Mutex::default(),
             links,
             engine: Mutex::new(engine),
             appending: tokio::sync::Mutex::new(()),

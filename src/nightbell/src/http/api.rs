@@ -3,6 +3,7 @@
 
 pub mod alarms;
 pub mod dashboards;
+pub mod drills;
 pub mod events;
 pub mod faults;
 pub mod incidents;
@@ -55,6 +56,7 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(silences::expire))
         .routes(routes!(why::why))
         .routes(routes!(events::sns))
+        .routes(routes!(drills::begin, drills::one))
         .routes(routes!(telemetry::traces))
         .routes(routes!(telemetry::trace))
         .routes(routes!(telemetry::logs))

@@ -239,7 +239,8 @@ fn breaching(alarm: &model::MetricAlarm, points: &[ports::Point], period: Durati
     spans
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+/// A style, a script or an icon.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = assets::asset(&name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

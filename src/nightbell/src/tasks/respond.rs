@@ -288,6 +288,7 @@ impl Task for Respond {
         for outgoing in &due {
             sent += usize::from(self.send(outgoing, now).await?);
         }
+        crate::drill::finish(&self.daemon, self.daemon.now()).await?;
         // What was sent or not changes what is due next.
         if let Some(at) = self.daemon.engine().decide(now).wake {
             wake = wake.min(at);

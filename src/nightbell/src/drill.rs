@@ -94,9 +94,7 @@ pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
                 stages.decided.get_or_insert(after);
             }
             Entry::Sent { notification, .. } if about.contains(notification) => {
-                if stages.accepted.is_none() {
-                    stages.accepted = Some(after);
-                }
+                stages.accepted.get_or_insert(after);
             }
             _ => {}
         }

@@ -166,12 +166,14 @@ pub fn incident(global: &Global, arguments: &Incident) -> Exit {
         let answer = match &arguments.act {
             IncidentAct::List => {
                 let all = client.json(&Request::get("incidents"))?;
-                return Ok(tell(global, &all, || list(&all)));
+                tell(global, &all, || list(&all));
+                return Ok(());
             }
             IncidentAct::Report { id } => {
                 let path = format!("incidents/{}/report", segment(id));
                 let text = client.text(&Request::get(path))?;
-                return Ok(line(text.trim_end()));
+                line(text.trim_end());
+                return Ok(());
             }
             IncidentAct::Show { id } => {
                 client.json(&Request::get(format!("incidents/{}", segment(id))))?
@@ -183,7 +185,8 @@ pub fn incident(global: &Global, arguments: &Incident) -> Exit {
                 act(id, "notes", json!({ "by": by.by, "text": text }))?
             }
         };
-        Ok(tell(global, &answer, || show(&answer)))
+        tell(global, &answer, || show(&answer));
+        Ok(())
     }))
 }
 
@@ -213,10 +216,11 @@ pub fn silence(global: &Global, arguments: &Silence) -> Exit {
             Value::Array(all) => all.iter().collect(),
             one => vec![one],
         };
-        Ok(tell(global, &answer, || match all.is_empty() {
+        tell(global, &answer, || match all.is_empty() {
             true => line("there is no silence"),
             false => all.iter().for_each(|one| quiet(one)),
-        }))
+        });
+        Ok(())
     }))
 }
 
@@ -226,9 +230,10 @@ pub fn why(global: &Global, arguments: &Why) -> Exit {
         let path = format!("why/{}", segment(&arguments.id));
         let answer = client.json(&Request::get(path))?;
         let reasons = answer.as_array().into_iter().flatten();
-        Ok(tell(global, &answer, || {
+        tell(global, &answer, || {
             reasons.for_each(|reason| line(text(&reason["text"])));
-        }))
+        });
+        Ok(())
     }))
 }
 

@@ -604,6 +604,12 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
     let files = crate::files::read(&global.config);
     let loaded = model::load::estate(&files.files, &crate::services::declared());
     let mut problems = files.problems;
+    problems.extend(files.remote.iter().map(|(kind, source)| {
+        let place = model::Place::file(global.config.display().to_string());
+        let message = format!("{kind} stand in {source}, which only `nightbell serve` reads");
+        model::Problem::error(place, message)
+            .help("run this in a checkout of the files, with folders as sources")
+    }));
     // That a file is missing is said once, by whoever tried to open it.
     let unread: Vec<String> = problems.iter().map(|p| p.place.file.clone()).collect();
     problems.extend(

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod arrivals;
 mod backtest;
 #[path = "../binary.rs"]
 mod binary;
 mod composites;
 mod guard;
+mod hands;
 mod pictures;
 mod restart;
 mod story;

@@ -21,6 +21,7 @@ const RINGS: &[(&str, u8)] = &[
     ("aws", 2),
     ("local", 2),
     ("counter", 3),
+    ("announcement", 3),
     ("lambda", 3),
     ("nightbell", 3),
 ];

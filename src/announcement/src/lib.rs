@@ -1,0 +1,5 @@
+//! The announcement path: events, subscriptions, and who is told.
+
+pub mod calendar;
+pub mod event;
+pub mod fields;

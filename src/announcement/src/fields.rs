@@ -67,6 +67,11 @@ impl<'a> Fields<'a> {
         });
     }
 
+    /// Whether anything was refused so far.
+    pub fn refused(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// The field, if it is there and not null.
     pub fn value(&mut self, field: &'static str) -> Option<&'a Value> {
         self.known.push(field);

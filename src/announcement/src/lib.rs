@@ -3,3 +3,4 @@
 pub mod calendar;
 pub mod event;
 pub mod fields;
+pub mod subscriber;

@@ -9,10 +9,14 @@ pub mod gateway;
 pub mod pool;
 pub mod pump;
 pub mod runtime;
+pub mod secrets;
 pub mod store;
+pub mod web;
 
 pub use clock::{SteppedClock, SystemClock};
+pub use secrets::LocalSecrets;
 pub use store::{
-    AlarmStates, Ledger, Letter, Limits, LogGroups, Mailbox, MetricStore, Segments, SeriesHandle,
-    Store, Swept, Tables, Usage,
+    AlarmStates, Buckets, Checkpoint, ItemChange, Ledger, Letter, Limits, LocalQueues,
+    LocalSubscriptions, LogGroups, Mailbox, MetricStore, Notification, QueueAge, Segments,
+    SeriesHandle, Store, Stream, Swept, Tables, Usage,
 };

@@ -6,20 +6,25 @@
 //! the data folder at a time.
 
 mod alarms;
+mod bells;
 mod failure;
 mod journal;
 mod logs;
+mod mail;
 mod mailbox;
 mod metrics;
+mod objects;
+mod queues;
 mod readers;
 mod retention;
 mod schema;
 mod segments;
+mod subscriptions;
 mod tables;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::Time;
@@ -30,9 +35,13 @@ pub use self::journal::Ledger;
 pub use self::logs::LogGroups;
 pub use self::mailbox::{Letter, Mailbox};
 pub use self::metrics::{MetricStore, SeriesHandle};
+pub use self::objects::{Buckets, Notification};
+pub use self::queues::{LocalQueues, QueueAge};
 pub use self::retention::{Swept, Usage};
 pub use self::segments::Segments;
+pub use self::subscriptions::LocalSubscriptions;
 pub use self::tables::Tables;
+pub use self::tables::stream::{Checkpoint, ItemChange, Stream};
 
 /// What the store may take. The defaults fit a laptop.
 #[derive(Debug, Clone)]
@@ -56,6 +65,12 @@ pub struct Limits {
     pub history_age: Duration,
     /// How long the journal and mail of resolved incidents are kept.
     pub journal_age: Duration,
+    /// How many bytes of objects there may be; one more is answered `Full`.
+    pub objects_bytes: u64,
+    /// How many bytes of messages may wait; one more is answered `Full`.
+    pub messages_bytes: u64,
+    /// How long the changes of a table's stream are kept (DynamoDB: 24 hours).
+    pub stream_age: Duration,
     /// The database's size in bytes above which metrics are kept for shorter and shorter times.
     pub target_bytes: u64,
     /// The database's size in bytes beyond which writes are answered `Full`.
@@ -75,6 +90,9 @@ impl Default for Limits {
             traces_bytes: 1 << 30,
             history_age: DAY * 30,
             journal_age: DAY * 400,
+            objects_bytes: 8 << 30,
+            messages_bytes: 1 << 30,
+            stream_age: DAY,
             target_bytes: 4 << 30,
             max_bytes: 8 << 30,
         }
@@ -94,6 +112,14 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     limits: Limits,
     counters: Arc<tables::CounterNames>,
+    specs: tables::spec::Specs,
+    bells: bells::Bells,
+    queues: queues::Specs,
+    notifications: RwLock<Vec<Notification>>,
+    /// Signs addresses.
+    signing: Vec<u8>,
+    /// Where this process answers; see [`Store::answer_at`].
+    base: RwLock<String>,
     writer: Arc<writer::Writer>,
     readers: Arc<readers::Readers>,
     metrics: Arc<metrics::Core>,
@@ -116,6 +142,10 @@ impl Store {
         let conn = schema::open(dir, schema::STEPS)?;
         retention::limit_size(&conn, limits.max_bytes)?;
         mailbox::mend(&conn, dir)?;
+        objects::mend(&conn, dir)?;
+        let specs = tables::spec::Specs::load(&conn)?;
+        let queues = queues::Specs::load(&conn)?;
+        let signing = objects::signing_key(&conn)?;
         let known = metrics::load(&conn, clock.now())?;
         let counters = Arc::new(tables::CounterNames::default());
         let writer = Arc::new(writer::Writer::start(
@@ -138,6 +168,12 @@ impl Store {
             clock,
             limits,
             counters,
+            specs,
+            bells: bells::Bells::default(),
+            queues,
+            notifications: RwLock::default(),
+            signing,
+            base: RwLock::default(),
             writer,
             readers,
             metrics,
@@ -156,7 +192,52 @@ impl Store {
         &self.inner.dir
     }
 
-    /// Documents.
+    /// Says where this process answers, for example `http://127.0.0.1:5000`: the base of signed
+    /// addresses and of links in mails. Without it they are paths.
+    pub fn answer_at(&self, base: &str) {
+        let mut known = self
+            .inner
+            .base
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = base.trim_end_matches('/').to_owned();
+    }
+
+    /// The time, as this store sees it.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.clock.clone()
+    }
+
+    /// Objects.
+    pub fn objects(&self) -> Buckets {
+        Buckets {
+            store: self.inner.clone(),
+        }
+    }
+
+    /// Queues.
+    pub fn queues(&self) -> LocalQueues {
+        LocalQueues {
+            store: self.inner.clone(),
+        }
+    }
+
+    /// Who is subscribed to topics.
+    pub fn subscriptions(&self) -> LocalSubscriptions {
+        LocalSubscriptions {
+            store: self.inner.clone(),
+        }
+    }
+
+    /// The stream of a table.
+    pub fn stream(&self, table: &str) -> Stream {
+        Stream {
+            store: self.inner.clone(),
+            table: table.to_owned(),
+        }
+    }
+
+    /// Documents and items.
     pub fn tables(&self) -> Tables {
         Tables {
             store: self.inner.clone(),
@@ -227,6 +308,12 @@ impl Store {
 }
 
 impl Inner {
+    /// A path of this process as an address.
+    fn address(&self, path: &str) -> String {
+        let base = self.base.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{base}{path}")
+    }
+
     fn end(&self) -> Result<()> {
         let flushed = self.flusher.stop(&self.metrics);
         // The writer's connection goes last: it then moves its log into the file and removes it.

@@ -15,9 +15,15 @@
 mod alarms;
 mod case;
 mod documents;
+mod items;
 mod journal;
 mod logs;
+mod mail;
 mod metrics;
+mod objects;
+mod queues;
+mod secrets;
+mod subscriptions;
 mod topics;
 mod traces;
 
@@ -30,9 +36,15 @@ use model::{Span, Time};
 pub use self::alarms::alarms;
 pub use self::case::Case;
 pub use self::documents::{Table, documents};
+pub use self::items::{items, items_table};
 pub use self::journal::journal;
 pub use self::logs::logs;
+pub use self::mail::{mail, texts};
 pub use self::metrics::metrics;
+pub use self::objects::objects;
+pub use self::queues::{queue_specs, queues};
+pub use self::secrets::secrets;
+pub use self::subscriptions::subscriptions;
 pub use self::topics::topics;
 pub use self::traces::traces;
 

@@ -180,7 +180,8 @@ pub struct TableSpec {
     pub stream: bool,
 }
 
-/// A secondary index: items that have both attributes stand in it.
+/// A secondary index: items that have both attributes stand in it. Both are texts: an item that
+/// has anything else there is `Invalid`, as it is in DynamoDB, where the table declares the types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {
     /// Its name.

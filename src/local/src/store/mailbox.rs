@@ -34,7 +34,7 @@ pub struct Letter {
     pub id: String,
     /// When it was published.
     pub at: Time,
-    /// The topic's ARN.
+    /// The topic's ARN; for a single person `mailto:` and the address, or `sms:` and the number.
     pub topic: String,
     /// Names the conversation.
     pub thread: String,
@@ -48,9 +48,9 @@ pub struct Letter {
 
 const FOLDER: &str = "mailbox";
 /// `.localhost` is reserved (RFC 6761): nobody else can own these addresses.
-const DOMAIN: &str = "nightbell.localhost";
+pub(super) const DOMAIN: &str = "nightbell.localhost";
 /// SNS's limit on a message.
-const BODY_BYTES: usize = 262_144;
+pub(super) const BODY_BYTES: usize = 262_144;
 /// SNS's limit on a subject: fewer than 100 characters.
 const SUBJECT_CHARS: usize = 99;
 
@@ -58,12 +58,10 @@ const SUBJECT_CHARS: usize = 99;
 impl Topics for Mailbox {
     async fn publish(&self, message: &Publish) -> Result<String> {
         check(message)?;
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|e| Error::new("publish to", &*message.topic, Kind::Unavailable).because(e))?;
-        let id = uuid(bytes);
+        let id = random_id("publish to", &message.topic)?;
         let at = self.store.clock.now();
         let message = message.clone();
+        let told = message.clone();
         let (letter, filed) = self
             .store
             .writer
@@ -75,25 +73,48 @@ impl Topics for Mailbox {
             .unwrap_or_else(|_| Err(closed()))?;
         let id = letter.id.clone();
         if !filed {
-            let store = self.store.clone();
-            let written = id.clone();
-            let file = tokio::task::spawn_blocking(move || {
-                let _one = store.delivering.lock().map_err(|_| closed())?;
-                deliver(&store.dir, &letter)
-            });
-            file.await.unwrap_or_else(|e| {
-                Err(Error::new("publish to", "mailbox", Kind::Unavailable).because(e))
-            })?;
-            // Not awaited: where this mark is lost, the same file is written once more.
-            drop(self.store.writer.submit(1, move |session| {
-                mark_filed(session.conn, &written).map_err(sql("file mail", written.as_str()))
-            }));
+            let bytes = compose(&letter)?;
+            self.file_away(letter, bytes, Filed::ToTheDisk).await?;
         }
+        // Again with the same key, too: whoever was reached is not reached twice.
+        super::subscriptions::reach(self, &told).await?;
         Ok(id)
     }
 }
 
+/// How far a file is on its way when its writing ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filed {
+    /// It stays after a power cut.
+    ToTheDisk,
+    /// It stays after a `kill -9`; its row stays after a power cut.
+    ToTheSystem,
+}
+
 impl Mailbox {
+    /// Writes the file of a message that has its row.
+    pub(super) async fn file_away(
+        &self,
+        letter: Letter,
+        bytes: Vec<u8>,
+        sync: Filed,
+    ) -> Result<()> {
+        let store = self.store.clone();
+        let written = letter.id.clone();
+        let file = tokio::task::spawn_blocking(move || {
+            let _one = store.delivering.lock().map_err(|_| closed())?;
+            deliver(&store.dir, &letter, &bytes, sync)
+        });
+        file.await.unwrap_or_else(|e| {
+            Err(Error::new("publish to", "mailbox", Kind::Unavailable).because(e))
+        })?;
+        // Not awaited: where this mark is lost, the same file is written once more.
+        drop(self.store.writer.submit(1, move |session| {
+            mark_filed(session.conn, &written).map_err(sql("file mail", written.as_str()))
+        }));
+        Ok(())
+    }
+
     /// The newest messages, newest first, at most `limit`.
     pub async fn list(&self, limit: usize) -> Result<Vec<Letter>> {
         self.store
@@ -132,7 +153,19 @@ impl Mailbox {
 
     /// The bytes of a message's `.eml` file, made from its row.
     pub fn eml(&self, letter: &Letter) -> Result<Vec<u8>> {
-        compose(letter)
+        self.store.readers.read_here(|conn| bytes(conn, letter))
+    }
+}
+
+/// The whole message: kept in its row, or made from it.
+fn bytes(conn: &Connection, letter: &Letter) -> Result<Vec<u8>> {
+    let kept: Option<Option<Vec<u8>>> = conn
+        .prepare_cached("SELECT eml FROM mail WHERE id = ?1")
+        .and_then(|mut s| s.query_row([&letter.id], |r| r.get(0)).optional())
+        .map_err(sql("read mail", letter.id.as_str()))?;
+    match kept.flatten() {
+        Some(kept) => Ok(kept),
+        None => compose(letter),
     }
 }
 
@@ -202,7 +235,7 @@ fn accept(
     Ok((letter, false))
 }
 
-fn letter(r: &Row<'_>) -> rusqlite::Result<Letter> {
+pub(super) fn letter(r: &Row<'_>) -> rusqlite::Result<Letter> {
     Ok(Letter {
         id: r.get(0)?,
         at: Time::from_millis(r.get(1)?),
@@ -231,7 +264,7 @@ pub(super) fn mend(conn: &Connection, dir: &Path) -> Result<()> {
         .and_then(|mut s| s.query_map([], letter)?.collect())
         .map_err(sql("mend", "mailbox"))?;
     for letter in &letters {
-        deliver(dir, letter)?;
+        deliver(dir, letter, &bytes(conn, letter)?, Filed::ToTheDisk)?;
         mark_filed(conn, &letter.id).map_err(sql("mend", "mailbox"))?;
     }
     Ok(())
@@ -261,15 +294,17 @@ pub(super) fn expire(
 }
 
 /// The file appears whole or not at all, and stays after a power cut.
-fn deliver(dir: &Path, letter: &Letter) -> Result<()> {
-    let bytes = compose(letter)?;
+fn deliver(dir: &Path, letter: &Letter, bytes: &[u8], sync: Filed) -> Result<()> {
     let path = path(dir, letter);
     let folder = dir.join(FOLDER);
     let half = path.with_extension("eml.part");
     let write = || {
         fs::create_dir_all(&folder)?;
         let mut file = File::create(&half)?;
-        file.write_all(&bytes)?;
+        file.write_all(bytes)?;
+        if sync == Filed::ToTheSystem {
+            return fs::rename(&half, &path);
+        }
         file.sync_all()?;
         fs::rename(&half, &path)?;
         File::open(&folder)?.sync_all()
@@ -336,7 +371,7 @@ fn local_part(topic: &str) -> String {
     let clean: String = last
         .chars()
         .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+') {
                 c
             } else {
                 '-'
@@ -349,6 +384,14 @@ fn local_part(topic: &str) -> String {
     } else {
         clean
     }
+}
+
+/// A new id.
+pub(super) fn random_id(operation: &'static str, subject: &str) -> Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::new(operation, subject, Kind::Unavailable).because(e))?;
+    Ok(uuid(bytes))
 }
 
 /// 16 random bytes as a version 4 UUID, which is what SNS's message ids are.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::{closed, sql};
 use super::metrics::roll_up::{self, Cursor};
-use super::{Inner, alarms, journal, logs, mailbox, schema, segments};
+use super::{Inner, alarms, journal, logs, mailbox, queues, schema, segments, tables};
 
 /// What a sweep took away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +21,12 @@ pub struct Swept {
     pub journal_entries: usize,
     /// Messages.
     pub letters: usize,
+    /// Items whose time was over.
+    pub items: usize,
+    /// Messages that waited longer than their queue keeps them.
+    pub messages: usize,
+    /// Changes of table streams.
+    pub changes: usize,
     /// Metric buckets rolled up into coarser ones, or past the last retention.
     pub buckets: usize,
     /// Whether there is more to do.
@@ -36,6 +42,10 @@ pub struct Usage {
     pub logs_bytes: u64,
     /// Bytes of segment documents.
     pub traces_bytes: u64,
+    /// Bytes of objects, in the database or beside it.
+    pub objects_bytes: u64,
+    /// Bytes of messages that wait in queues.
+    pub messages_bytes: u64,
     /// Different (metric, unit) pairs.
     pub series: usize,
     /// Metric buckets in memory.
@@ -63,10 +73,11 @@ const PAGES: u32 = 2_000;
 /// Metrics are kept for no less than a 64th of their time.
 const MOST_SQUEEZED: u32 = 6;
 
-pub(super) async fn sweep(inner: &Inner, now: Time) -> Result<Swept> {
+pub(super) async fn sweep(inner: &std::sync::Arc<Inner>, now: Time) -> Result<Swept> {
     let mut progress = inner.sweep.lock().await;
     let limits = inner.limits.clone();
     let dir = inner.dir.clone();
+    let held = inner.clone();
     let work = inner.writer.submit(PIECE, move |session| {
         let conn = session.conn;
         let mut swept = Swept::default();
@@ -80,14 +91,20 @@ pub(super) async fn sweep(inner: &Inner, now: Time) -> Result<Swept> {
             swept.transitions = alarms::expire(conn, now - limits.history_age, PIECE)?;
             swept.journal_entries = journal::shorten(conn, now - limits.journal_age, PIECE)?;
             swept.letters = mailbox::expire(conn, &dir, now - limits.journal_age, PIECE / 10)?;
+            swept.changes = tables::stream::expire(conn, now - limits.stream_age, PIECE)?;
+            swept.messages = queues::expire(conn, now, PIECE)?;
             Ok(())
         };
         take().map_err(sql("sweep", schema::FILE))?;
+        swept.items = tables::expire(session, &held, now, PIECE)?;
         swept.more = [
             swept.log_events,
             swept.traces,
             swept.transitions,
             swept.journal_entries,
+            swept.items,
+            swept.messages,
+            swept.changes,
         ]
         .iter()
         .any(|n| *n >= PIECE)
@@ -124,6 +141,8 @@ pub(super) async fn usage(inner: &Inner) -> Result<Usage> {
             database_bytes: in_use(conn)?,
             logs_bytes: used(conn, "logs")?,
             traces_bytes: used(conn, "traces")?,
+            objects_bytes: used(conn, "objects")?,
+            messages_bytes: used(conn, "messages")?,
             ..memory
         })
     };

@@ -18,7 +18,7 @@ const APPLICATION_ID: i32 = 0x4E42_656C;
 
 /// Every version of the schema is one step from the version before; the number of steps taken
 /// stands in `user_version`. A step that was released is never edited.
-pub(crate) const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+pub(crate) const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The data folder, made where it is missing and held until dropped.
 pub(crate) struct Held {

@@ -5,6 +5,11 @@
 //! one JSON text. An attribute moves from the text to its own row with its first increment, and
 //! back when the item is put whole.
 
+mod condition;
+mod items;
+pub(super) mod spec;
+pub(super) mod stream;
+
 use std::cell::RefCell;
 use std::sync::{Arc, RwLock};
 
@@ -16,6 +21,8 @@ use serde_json::Value;
 
 use super::failure::{closed, invalid, sql};
 use super::{Inner, writer::Session};
+
+pub(super) use items::{expire, hex, unhex};
 
 /// The tables of a [`Store`](super::Store).
 #[derive(Clone)]
@@ -32,6 +39,11 @@ impl Documents for Tables {
         check_names("add to", table, key)?;
         if attribute.is_empty() || attribute.contains('\0') {
             return Err(invalid("add to", table, "the attribute needs a name"));
+        }
+        if let Some(spec) = self.store.specs.of(table)
+            && (spec.stream || spec.indexed(attribute))
+        {
+            return items::count(&self.store, spec, key, attribute, by).await;
         }
         let name = CounterName {
             table,
@@ -82,6 +94,9 @@ impl Documents for Tables {
                 format!("the item repeats its key attribute `{}`", key.attribute),
             ));
         }
+        if let Some(spec) = self.store.specs.of(table) {
+            return items::put(&self.store, spec, key, item, only_if_absent).await;
+        }
         let text = serde_json::to_string(item)
             .map_err(|e| Error::new("put into", table, Kind::Invalid).because(e))?;
         let (table, key) = (table.to_owned(), key.clone());
@@ -98,6 +113,10 @@ impl Documents for Tables {
 
     async fn delete(&self, table: &str, key: &Key) -> Result<()> {
         check_names("delete from", table, key)?;
+        if let Some(spec) = self.store.specs.of(table) {
+            items::take(&self.store, "delete from", spec, key, None).await?;
+            return Ok(());
+        }
         let (table, key) = (table.to_owned(), key.clone());
         self.store
             .writer

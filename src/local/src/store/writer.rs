@@ -8,6 +8,7 @@ use ports::{Error, Kind, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::bells::{self, Bell};
 use super::failure::{self, closed};
 use super::tables::{Adder, CounterIndex, CounterNames};
 
@@ -37,6 +38,8 @@ pub(crate) struct Session<'c> {
     pub conn: &'c Connection,
     /// Set when rows behind counters were removed or replaced.
     pub forget_counters: bool,
+    /// Rung once this is on the disk.
+    pub bells: Vec<Bell>,
 }
 
 trait Work: Send {
@@ -191,6 +194,7 @@ fn serve(conn: &Connection, names: &CounterNames, jobs: &mpsc::Receiver<Job>, gr
     };
     let mut adds: Vec<(oneshot::Sender<Result<i64>>, Result<i64>)> = Vec::with_capacity(group);
     let mut works: Vec<Box<dyn Work>> = Vec::new();
+    let mut rings: Vec<Bell> = Vec::new();
     let mut stopping = false;
     while !stopping {
         let Ok(first) = jobs.recv() else { return };
@@ -218,7 +222,8 @@ fn serve(conn: &Connection, names: &CounterNames, jobs: &mpsc::Receiver<Job>, gr
                 Job::Work(mut work) => {
                     weight += work.weight();
                     if lost.is_none() {
-                        failed = run_work(conn, work.as_mut(), &mut adder).err().or(failed);
+                        let outcome = run_work(conn, work.as_mut(), &mut adder, &mut rings);
+                        failed = outcome.err().or(failed);
                     }
                     works.push(work);
                 }
@@ -250,6 +255,9 @@ fn serve(conn: &Connection, names: &CounterNames, jobs: &mpsc::Receiver<Job>, gr
         for work in works.drain(..) {
             work.done(lost.as_ref());
         }
+        for bell in rings.drain(..) {
+            bells::ring(&bell);
+        }
     }
 }
 
@@ -258,13 +266,16 @@ fn run_work(
     conn: &Connection,
     work: &mut dyn Work,
     adder: &mut Adder<'_>,
+    rings: &mut Vec<Bell>,
 ) -> std::result::Result<(), Kind> {
     step(conn, "SAVEPOINT work").map_err(|lost| lost.kind)?;
     let mut session = Session {
         conn,
         forget_counters: false,
+        bells: Vec::new(),
     };
     let outcome = work.run(&mut session);
+    rings.append(&mut session.bells);
     if session.forget_counters || outcome.is_err() {
         adder.forget();
     }

@@ -3,4 +3,5 @@
 pub mod calendar;
 pub mod event;
 pub mod fields;
+pub mod register;
 pub mod subscriber;

@@ -3,13 +3,15 @@
 //! A fault stands between a service and its store, where real faults live: the service fails as it
 //! would in AWS, and its traces and logs tell the same story.
 
+mod services;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use model::Time;
-use ports::{Clock, Document, Documents, Error, Key, Kind, Result};
+use ports::{Clock, Document, Documents, Error, Items, Key, Kind, Mail, Objects, Queues, Result};
 use serde::Serialize;
 
 /// One fault of one service.
@@ -67,11 +69,35 @@ impl Faults {
 
     /// Puts the faults of `service` between it and its documents.
     pub fn documents(&self, service: &str, inner: Arc<dyn Documents>) -> Arc<dyn Documents> {
-        Arc::new(FaultyDocuments {
+        Arc::new(self.between(service, inner))
+    }
+
+    /// Puts the faults of `service` between it and its items.
+    pub fn items(&self, service: &str, inner: Arc<dyn Items>) -> Arc<dyn Items> {
+        Arc::new(self.between(service, inner))
+    }
+
+    /// Puts the faults of `service` between it and its objects.
+    pub fn objects(&self, service: &str, inner: Arc<dyn Objects>) -> Arc<dyn Objects> {
+        Arc::new(self.between(service, inner))
+    }
+
+    /// Puts the faults of `service` between it and its queues.
+    pub fn queues(&self, service: &str, inner: Arc<dyn Queues>) -> Arc<dyn Queues> {
+        Arc::new(self.between(service, inner))
+    }
+
+    /// Puts the faults of `service` between it and its mail.
+    pub fn mail(&self, service: &str, inner: Arc<dyn Mail>) -> Arc<dyn Mail> {
+        Arc::new(self.between(service, inner))
+    }
+
+    fn between<T: ?Sized>(&self, service: &str, inner: Arc<T>) -> Faulty<T> {
+        Faulty {
             service: service.into(),
             faults: self.clone(),
             inner,
-        })
+        }
     }
 
     async fn strike(&self, service: &str, operation: &'static str, subject: &str) -> Result<()> {
@@ -102,23 +128,28 @@ impl Faults {
     }
 }
 
-struct FaultyDocuments {
+/// A port behind faults.
+struct Faulty<T: ?Sized> {
     service: String,
     faults: Faults,
-    inner: Arc<dyn Documents>,
+    inner: Arc<T>,
+}
+
+impl<T: ?Sized> Faulty<T> {
+    async fn strike(&self, operation: &'static str, subject: &str) -> Result<()> {
+        self.faults.strike(&self.service, operation, subject).await
+    }
 }
 
 #[async_trait]
-impl Documents for FaultyDocuments {
+impl<T: Documents + ?Sized> Documents for Faulty<T> {
     async fn add(&self, table: &str, key: &Key, attribute: &str, by: i64) -> Result<i64> {
-        self.faults
-            .strike(&self.service, "update item", table)
-            .await?;
+        self.strike("update item", table).await?;
         self.inner.add(table, key, attribute, by).await
     }
 
     async fn get(&self, table: &str, key: &Key) -> Result<Option<Document>> {
-        self.faults.strike(&self.service, "get item", table).await?;
+        self.strike("get item", table).await?;
         self.inner.get(table, key).await
     }
 
@@ -129,14 +160,12 @@ impl Documents for FaultyDocuments {
         item: &Document,
         only_if_absent: bool,
     ) -> Result<()> {
-        self.faults.strike(&self.service, "put item", table).await?;
+        self.strike("put item", table).await?;
         self.inner.put(table, key, item, only_if_absent).await
     }
 
     async fn delete(&self, table: &str, key: &Key) -> Result<()> {
-        self.faults
-            .strike(&self.service, "delete item", table)
-            .await?;
+        self.strike("delete item", table).await?;
         self.inner.delete(table, key).await
     }
 }

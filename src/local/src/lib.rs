@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod fault;
 pub mod gateway;
+pub mod hosts;
+pub mod meter;
 pub mod pool;
 pub mod pump;
 pub mod runtime;

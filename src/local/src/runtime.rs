@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use model::{Datum, Dimensions, MetricId, Resolution, Unit, Values};
 use ports::Clock;
+use serde_json::Value;
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -37,12 +39,34 @@ pub struct FunctionConfig {
 /// A function that can be invoked.
 pub struct Function {
     config: FunctionConfig,
-    service: Router,
+    code: Code,
     running: AtomicU32,
     warm: AtomicBool,
     log: Stream,
     pump: Pump,
     clock: Arc<dyn Clock>,
+}
+
+/// What a function does: answers requests, or takes events.
+enum Code {
+    Requests(Router),
+    Events(Handler),
+}
+
+/// What takes an event and answers, as a Lambda handler does.
+pub type Handler =
+    Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Value, HandlerError>> + Send + Sync>;
+
+/// Why a handler failed; its text is the error message of the invocation.
+pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A handler from a function.
+pub fn handler<F, R>(run: F) -> Handler
+where
+    F: Fn(Value) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Value, HandlerError>> + Send + 'static,
+{
+    Arc::new(move |event| Box::pin(run(event)))
 }
 
 /// How an invocation ended without a response.
@@ -56,6 +80,16 @@ pub enum Failure {
     TimedOut,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Throttled => f.write_str("all concurrent executions were taken"),
+            Failure::Failed(message) => f.write_str(message),
+            Failure::TimedOut => f.write_str("the function took longer than its timeout"),
+        }
+    }
+}
+
 impl Function {
     /// A function around a service. Its log stream is named as Lambda names one.
     pub fn new(
@@ -64,9 +98,28 @@ impl Function {
         pump: &Pump,
         clock: Arc<dyn Clock>,
     ) -> Arc<Function> {
+        Function::made(config, Code::Requests(service), pump, clock)
+    }
+
+    /// A function that takes events: of queues, streams, buckets and schedules.
+    pub fn for_events(
+        config: FunctionConfig,
+        handler: Handler,
+        pump: &Pump,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Function> {
+        Function::made(config, Code::Events(handler), pump, clock)
+    }
+
+    fn made(
+        config: FunctionConfig,
+        code: Code,
+        pump: &Pump,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Function> {
         let log = Function::log(&config.name, pump, &*clock);
         Arc::new(Function {
-            service,
+            code,
             running: AtomicU32::new(0),
             warm: AtomicBool::new(false),
             log,
@@ -88,8 +141,49 @@ impl Function {
         &self.config.name
     }
 
+    /// How many invocations may run at once.
+    pub fn concurrency(&self) -> u32 {
+        self.config.concurrency
+    }
+
     /// Invokes the function with a request.
     pub async fn invoke(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let work = async {
+            let Code::Requests(service) = &self.code else {
+                return Err("the function takes events, not requests".to_owned());
+            };
+            match service.clone().oneshot(request).await {
+                Ok(response) if response.status().is_server_error() => {
+                    Err(format!("the service answered {}", response.status()))
+                }
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            }
+        };
+        self.run("", work).await
+    }
+
+    /// Invokes the function with an event, as part of the trace that the header names, if any.
+    pub async fn invoke_event(&self, event: Value, trace: &str) -> Result<Value, Failure> {
+        let work = async {
+            let Code::Events(handler) = &self.code else {
+                return Err("the function takes requests, not events".to_owned());
+            };
+            handler(event).await.map_err(|e| e.to_string())
+        };
+        self.run(trace, work).await
+    }
+
+    /// `IteratorAge`: how old the last record of a batch was when the function got it.
+    pub(crate) fn iterator_age(&self, age: Duration) {
+        self.publish(&[("IteratorAge", age.as_millis() as f64, Unit::Milliseconds)]);
+    }
+
+    async fn run<T>(
+        &self,
+        trace: &str,
+        work: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, Failure> {
         let concurrent = Running::enter(&self.running);
         if concurrent.count > self.config.concurrency {
             self.publish(&[("Throttles", 1.0, Unit::Count)]);
@@ -110,27 +204,19 @@ impl Function {
             faas.invocation_id = %id,
             otel.status_code = tracing::field::Empty,
         );
-        let work = AssertUnwindSafe(
-            self.service
-                .clone()
-                .oneshot(request)
-                .instrument(span.clone()),
-        )
-        .catch_unwind();
+        telemetry::accept_trace_header(&span, trace);
+        let work = AssertUnwindSafe(work.instrument(span.clone())).catch_unwind();
         let outcome = match tokio::time::timeout(self.config.timeout, work).await {
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(panic)) => Err(Failure::Failed(panic_text(&*panic))),
-            Ok(Ok(Ok(response))) if response.status().is_server_error() => Err(Failure::Failed(
-                format!("the service answered {}", response.status()),
-            )),
-            Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Ok(Err(never))) => match never {},
+            Ok(Ok(Err(message))) => Err(Failure::Failed(message)),
+            Ok(Ok(Ok(answer))) => Ok(answer),
         };
         if outcome.is_err() {
             span.record("otel.status_code", "ERROR");
         }
         let took = begun.elapsed();
-        self.report(&id, took, cold, &outcome);
+        self.report(&id, took, cold, outcome.as_ref().err());
         self.publish(&[
             ("Invocations", 1.0, Unit::Count),
             (
@@ -149,27 +235,21 @@ impl Function {
         outcome
     }
 
-    fn report(
-        &self,
-        id: &str,
-        took: Duration,
-        cold: bool,
-        outcome: &Result<Response<Body>, Failure>,
-    ) {
+    fn report(&self, id: &str, took: Duration, cold: bool, failure: Option<&Failure>) {
         let ms = took.as_secs_f64() * 1000.0;
-        match outcome {
-            Err(Failure::Failed(message)) => self.log.write(
+        match failure {
+            Some(Failure::Failed(message)) => self.log.write(
                 serde_json::json!({
                     "level": "ERROR", "errorType": "Runtime.HandlerError", "errorMessage": message, "requestId": id,
                 })
                 .to_string(),
             ),
-            Err(Failure::TimedOut) => self.log.write(format!(
+            Some(Failure::TimedOut) => self.log.write(format!(
                 "{} {id} Task timed out after {:.2} seconds",
                 self.clock.now(),
                 self.config.timeout.as_secs_f64()
             )),
-            Ok(_) | Err(Failure::Throttled) => {}
+            None | Some(Failure::Throttled) => {}
         }
         self.log.write(format!("END RequestId: {id}"));
         let mut line = format!(

@@ -13,8 +13,11 @@ pub const FILE: &str = "secrets.json";
 /// counts at once, and none stays in memory.
 pub struct LocalSecrets {
     file: PathBuf,
-    environment: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Box<Environment>,
 }
+
+/// Answers a variable.
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl LocalSecrets {
     /// The secrets of this process and of a data folder.

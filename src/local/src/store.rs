@@ -17,6 +17,7 @@ mod objects;
 mod queues;
 mod readers;
 mod retention;
+mod schedules;
 mod schema;
 mod segments;
 mod subscriptions;

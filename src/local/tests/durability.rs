@@ -7,6 +7,9 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking.
 
+#[path = "durability/services.rs"]
+mod services;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -95,6 +98,7 @@ async fn write_for_ever(dir: &Path, generation: &str) {
     tokio::spawn(append(store.clone(), from.clone()));
     tokio::spawn(flip(store.clone()));
     tokio::spawn(measure(store.clone()));
+    services::spawn(&store, &from).await;
     mail(store, from).await;
 }
 
@@ -222,6 +226,7 @@ struct Said {
     samples: f64,
     tried_mail: BTreeSet<String>,
     mail: BTreeMap<String, String>,
+    services: services::Said,
 }
 
 impl Said {
@@ -254,7 +259,7 @@ impl Said {
             ["@", "ok", "mail", key, id] => {
                 self.mail.insert((*key).to_owned(), (*id).to_owned());
             }
-            _ => return false,
+            other => return self.services.hear(other),
         }
         true
     }
@@ -265,6 +270,7 @@ impl Said {
         self.compare_alarm(store, when).await;
         self.compare_samples(store, when).await;
         self.compare_mail(store, when).await;
+        self.services.compare(store, when).await;
     }
 
     async fn compare_counts(&self, store: &Store, when: &str) {

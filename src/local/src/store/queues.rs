@@ -208,6 +208,11 @@ impl LocalQueues {
         self.store.queues.of("find", queue).is_ok()
     }
 
+    /// Rings when something comes into a queue or back to it.
+    pub(crate) fn bell(&self, queue: &str) -> super::bells::Bell {
+        self.store.bells.queue(queue)
+    }
+
     /// Looks, and sleeps until something is sent, comes back or becomes due.
     async fn take(
         &self,
@@ -250,7 +255,8 @@ impl LocalQueues {
         }
     }
 
-    async fn next_due(&self, queue: &str) -> Result<Option<Time>> {
+    /// When the next message can be received; none without any.
+    pub(crate) async fn next_due(&self, queue: &str) -> Result<Option<Time>> {
         let (queue, now) = (queue.to_owned(), self.store.clock.now());
         self.store
             .readers

@@ -246,6 +246,10 @@ fn serve(conn: &Connection, names: &CounterNames, jobs: &mpsc::Receiver<Job>, gr
         if lost.is_some() {
             adder.forget();
         }
+        // Before anybody is answered: who was told of a write finds its readers awake.
+        for bell in rings.drain(..) {
+            bells::ring(&bell);
+        }
         for (reply, answer) in adds.drain(..) {
             let _ = reply.send(match &lost {
                 Some(lost) => Err(lost.error()),
@@ -254,9 +258,6 @@ fn serve(conn: &Connection, names: &CounterNames, jobs: &mpsc::Receiver<Job>, gr
         }
         for work in works.drain(..) {
             work.done(lost.as_ref());
-        }
-        for bell in rings.drain(..) {
-            bells::ring(&bell);
         }
     }
 }

@@ -8,6 +8,8 @@
 pub mod cloudwatch;
 pub mod config;
 pub mod error;
+pub mod journal;
+pub mod leases;
 pub mod logs;
 mod retries;
 pub mod s3;
@@ -21,6 +23,8 @@ pub mod xray;
 pub use cloudwatch::CloudWatch;
 pub use config::{Config, Keys, Retries, Settings, connect};
 pub use error::Error;
+pub use journal::Journal;
+pub use leases::Leases;
 pub use logs::Logs;
 pub use s3::S3;
 pub use secrets::SecretsManager;

@@ -4,9 +4,13 @@
 //! it that part again: a message after its visibility timeout, a stream record at once and before
 //! all later ones of its item.
 
+mod payload;
+
 use async_trait::async_trait;
 use model::Time;
 use serde_json::{Value, json};
+
+pub use self::payload::read;
 
 use crate::documents::Document;
 use crate::queues::Message;
@@ -35,6 +39,9 @@ pub struct StreamRecord {
     pub at: Time,
     /// Removed because its time was over, not by a writer.
     pub expired: bool,
+    /// The trace of who changed it, which local mode's stream tells. AWS's does not: an item that
+    /// is to carry one has it in an attribute.
+    pub trace: Option<String>,
 }
 
 /// Changes of one table, those of one item in order.
@@ -117,6 +124,30 @@ pub struct Failed(pub String);
 pub trait Handler: Send + Sync {
     /// Handles one event; at least once, so that everything it does is idempotent.
     async fn handle(&self, event: Event, invocation: &Invocation) -> Result<Outcome, Failed>;
+}
+
+/// Tells a handler what a payload says, and answers as Lambda is answered: a queue or stream hears
+/// which parts to bring again (`ReportBatchItemFailures` is on in its event source mapping), and
+/// what has no parts fails as a whole.
+pub async fn invoke(
+    handler: &dyn Handler,
+    payload: &Value,
+    invocation: &Invocation,
+) -> Result<Value, Failed> {
+    let event = read(payload).map_err(|why| Failed(format!("unreadable event: {why}")))?;
+    let parts = matches!(event, Event::Queue(_) | Event::Stream(_));
+    let Outcome { failed } = handler.handle(event, invocation).await?;
+    if parts {
+        // <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>, and the
+        // same for streams.
+        let failed = failed.iter().map(|id| json!({ "itemIdentifier": id }));
+        return Ok(json!({ "batchItemFailures": failed.collect::<Vec<_>>() }));
+    }
+    if failed.is_empty() {
+        Ok(Value::Null)
+    } else {
+        Err(Failed(format!("{} failed", failed.join(", "))))
+    }
 }
 
 /// The objects of an S3 event notification, as a bucket sends it to a function or into a queue's

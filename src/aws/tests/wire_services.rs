@@ -11,11 +11,11 @@ mod stand_in;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws::{Journal, SecretsManager, Ses, Sns, Sqs, Tables};
+use aws::{Journal, S3, SecretsManager, Ses, Sns, Sqs, Tables};
 use model::{Entry, IncidentId, Time};
 use ports::{
-    Change, Condition, Documents, Endpoint, Items, Journal as _, Key, Kind, Letter, Mail, Queues,
-    Receive, Retry, Secrets, Subscriptions, Write,
+    Access, Change, Condition, Documents, Endpoint, Items, Journal as _, Key, Kind, Letter, Mail,
+    Objects, Queues, Receive, Retry, Secrets, Subscriptions, Write,
 };
 use serde_json::{Value, json as value};
 use stand_in::{Answer, StandIn, json};
@@ -302,6 +302,38 @@ async fn a_journal_knows_its_own_batch_after_an_answer_was_lost() {
     let last = journal.append(&[entry("a"), entry("b")]).await.unwrap();
     assert_eq!(last, 10_001);
     assert_eq!(kept.lock().unwrap().len(), 1);
+}
+
+/// Nothing is asked: an address is signed here, from the time and the key alone.
+#[tokio::test]
+async fn a_signed_address_binds_whoever_writes_to_the_type_and_the_size() {
+    let aws = StandIn::start(1, []).await;
+    let s3 = S3::new(&aws.config);
+    let check = async |access: Access, parts: &[&str]| {
+        let minute = Duration::from_secs(60);
+        let url = s3
+            .sign("pictures", "a b/ü.png", &access, minute)
+            .await
+            .unwrap();
+        for part in [
+            "/pictures/a%20b/%C3%BC.png?",
+            "X-Amz-Expires=60",
+            "X-Amz-Signature=",
+        ] {
+            assert!(url.contains(part), "{part}: {url}");
+        }
+        for part in parts {
+            assert!(url.contains(part), "{part}: {url}");
+        }
+    };
+    check(Access::Get, &["X-Amz-SignedHeaders=host&"]).await;
+    let put = Access::Put {
+        content_type: "image/png".into(),
+        size: 5,
+    };
+    let signed = "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost";
+    check(put, &[signed]).await;
+    assert!(aws.targets().is_empty());
 }
 
 fn secret(text: &str) -> Answer {

@@ -82,6 +82,10 @@ impl Placeholders {
         for condition in conditions {
             parts.push(self.condition(key, condition)?);
         }
+        // Two pairs of parentheses around one thing are refused as redundant.
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
         if parts.is_empty() {
             let name = self.name(key);
             return Ok(format!(
@@ -184,6 +188,10 @@ mod tests {
                 Condition::Any(vec![Condition::Absent, equals("a")]),
             ]),
             "(a = :0 AND (attribute_not_exists(pk) OR a = :1))",
+        );
+        check(
+            Condition::Any(vec![Condition::All(vec![equals("a"), equals("b")])]),
+            "(a = :0 AND b = :1)",
         );
         check(
             Condition::All(vec![]),

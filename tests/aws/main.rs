@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod differential;
 mod moto;
 
 use std::collections::BTreeMap;

@@ -66,8 +66,19 @@ impl Error {
             Error::Refused {
                 after: Some(after), ..
             } if matches!(self.kind(), Kind::Throttled | Kind::Unavailable) => Retry::After(*after),
-            // Another writer was in the way; CloudWatch Logs asks to try again.
-            Error::Refused { code, .. } if code == "OperationAbortedException" => Retry::Backoff,
+            // Another writer was in the way, and the services ask to try again.
+            Error::Refused { code, .. }
+                if [
+                    "OperationAbortedException",
+                    "OperationAborted",
+                    "TransactionConflictException",
+                    "TransactionInProgressException",
+                    "ConditionalRequestConflict",
+                ]
+                .contains(&&**code) =>
+            {
+                Retry::Backoff
+            }
             // Credentials may arrive: a role's are fetched from another service.
             Error::Unsent(_) => Retry::Backoff,
             _ => match self.kind() {
@@ -93,13 +104,24 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "BandwidthLimitExceeded"
         | "PriorRequestNotComplete"
         | "SlowDown" => Kind::Throttled,
-        "ResourceNotFoundException" | "ResourceNotFound" | "NotFound" | "NotFoundException" => {
-            Kind::NotFound
-        }
+        "ResourceNotFoundException"
+        | "ResourceNotFound"
+        | "NotFound"
+        | "NotFoundException"
+        | "NoSuchKey"
+        | "NoSuchBucket"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue" => Kind::NotFound,
         "ConditionalCheckFailedException"
         | "TransactionConflictException"
         | "ResourceAlreadyExistsException"
+        | "TransactionInProgressException"
         | "OperationAbortedException"
+        | "OperationAborted"
+        | "ConditionalRequestConflict"
+        | "PreconditionFailed"
+        | "MessageNotInflight"
+        | "AWS.SimpleQueueService.MessageNotInflight"
         | "ConcurrentModificationException" => Kind::Conflict,
         "AccessDenied"
         | "AccessDeniedException"
@@ -116,11 +138,16 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "ExpiredToken"
         | "ExpiredTokenException"
         | "OptInRequired"
+        | "DecryptionFailure"
+        | "AccountSuspendedException"
+        | "SendingPausedException"
+        | "MailFromDomainNotVerifiedException"
         | "KMSAccessDeniedException" => Kind::Denied,
         "LimitExceeded"
         | "LimitExceededException"
         | "LimitExceededFault"
         | "ServiceQuotaExceededException"
+        | "OverLimit"
         | "ItemCollectionSizeLimitExceededException" => Kind::Full,
         "ServiceUnavailable"
         | "ServiceUnavailableException"

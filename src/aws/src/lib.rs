@@ -8,16 +8,29 @@
 pub mod cloudwatch;
 pub mod config;
 pub mod error;
+pub mod journal;
+pub mod leases;
 pub mod logs;
+mod retries;
+pub mod s3;
+pub mod secrets;
+pub mod ses;
 pub mod sns;
+pub mod sqs;
 pub mod tables;
 pub mod xray;
 
 pub use cloudwatch::CloudWatch;
 pub use config::{Config, Keys, Retries, Settings, connect};
 pub use error::Error;
+pub use journal::Journal;
+pub use leases::Leases;
 pub use logs::Logs;
+pub use s3::S3;
+pub use secrets::SecretsManager;
+pub use ses::Ses;
 pub use sns::Sns;
+pub use sqs::Sqs;
 pub use tables::Tables;
 pub use xray::XRay;
 
@@ -31,4 +44,13 @@ fn to_sdk_time(time: Time) -> DateTime {
 /// Milliseconds, rounded down; a time beyond what they can hold reads as the epoch.
 fn from_sdk_time(time: &DateTime) -> Time {
     Time::from_millis(time.to_millis().unwrap_or_default())
+}
+
+/// Names one request or one holder; nobody else draws the same.
+fn token() -> ports::Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|e| {
+        ports::Error::new("draw", "a random token", ports::Kind::Unavailable).because(e.to_string())
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,4 +1,4 @@
-//! Topics: Amazon SNS.
+//! Topics, their subscriptions, and text messages: Amazon SNS.
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
@@ -6,6 +6,8 @@ use ports::{Publish, Result, Topics};
 
 use crate::config::Config;
 use crate::error::{failed, invalid};
+
+mod subscriptions;
 
 const PUBLISH: &str = "publish to";
 

@@ -1,18 +1,20 @@
-//! Documents: Amazon DynamoDB.
+//! Documents and items: Amazon DynamoDB.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
-use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use ports::{Document, Documents, Key, Result};
 
 use crate::config::Config;
 use crate::error::{failed, invalid, unreadable};
+use crate::retries::OnlyWhenNotApplied;
 
-mod convert;
+pub(crate) mod convert;
+mod expression;
+pub(crate) mod items;
 
 const ADD: &str = "add to item";
 const GET: &str = "get item";
@@ -23,6 +25,15 @@ const DELETE: &str = "delete item";
 #[derive(Debug, Clone)]
 pub struct Tables {
     client: Client,
+    shapes: Arc<Mutex<HashMap<String, Shape>>>,
+}
+
+/// The keys of a table.
+#[derive(Debug, Clone)]
+struct Shape {
+    key: String,
+    /// By index, its partition and its sort attribute.
+    indexes: HashMap<String, (String, String)>,
 }
 
 impl Tables {
@@ -30,7 +41,12 @@ impl Tables {
     pub fn new(config: &Config) -> Tables {
         Tables {
             client: Client::new(config.sdk()),
+            shapes: Arc::default(),
         }
+    }
+
+    fn shapes(&self) -> MutexGuard<'_, HashMap<String, Shape>> {
+        self.shapes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +119,16 @@ impl Documents for Tables {
                 .condition_expression("attribute_not_exists(#k)")
                 .expression_attribute_names("#k", &key.attribute);
         }
-        put.send().await.map_err(failed(PUT, name(table, key)))?;
+        let mut config = aws_sdk_dynamodb::config::Builder::new();
+        if only_if_absent {
+            // A second attempt would meet what the first one wrote.
+            config = config.retry_classifier(OnlyWhenNotApplied);
+        }
+        put.customize()
+            .config_override(config)
+            .send()
+            .await
+            .map_err(failed(PUT, name(table, key)))?;
         Ok(())
     }
 
@@ -116,34 +141,6 @@ impl Documents for Tables {
             .await
             .map_err(failed(DELETE, name(table, key)))?;
         Ok(())
-    }
-}
-
-/// Forbids the second attempt of a write that is not idempotent, unless the service itself said
-/// that it did nothing: a 4xx such as throttling.
-#[derive(Debug)]
-struct OnlyWhenNotApplied;
-
-impl ClassifyRetry for OnlyWhenNotApplied {
-    fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
-        let unknown_fate = match ctx.output_or_error() {
-            Some(Err(error)) => {
-                error.is_timeout_error()
-                    || error.is_connector_error()
-                    || error.is_response_error()
-                    || ctx.response().is_some_and(|r| r.status().is_server_error())
-            }
-            _ => false,
-        };
-        if unknown_fate {
-            RetryAction::RetryForbidden
-        } else {
-            RetryAction::NoActionIndicated
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "only when not applied"
     }
 }
 

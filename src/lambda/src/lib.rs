@@ -1,5 +1,7 @@
-//! What the function binaries share: a router as a Lambda handler, and adapters made at first use.
+//! What the function binaries share: a router or an event
+//! handler as a Lambda function, and adapters made at first use.
 
+pub mod events;
 pub mod lately;
 
 use std::convert::Infallible;
@@ -12,7 +14,8 @@ use lambda_http::{Error, Request};
 use telemetry::Telemetry;
 use tower::{Service, ServiceExt};
 
-pub use lately::LateTables;
+pub use events::{invoke_event, serve_events};
+pub use lately::{Late, LateTables};
 
 /// Serves invocations until the environment is taken down. Everything that an invocation emitted
 /// has left the process before its answer does, since the process may be frozen right after.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod fault;
 pub mod gateway;
 pub mod hosts;
+pub mod leases;
 pub mod meter;
 pub mod pool;
 pub mod pump;
@@ -16,6 +17,7 @@ pub mod store;
 pub mod web;
 
 pub use clock::{SteppedClock, SystemClock};
+pub use leases::Leases;
 pub use secrets::LocalSecrets;
 pub use store::{
     AlarmStates, Buckets, Checkpoint, ItemChange, Ledger, Letter, Limits, LocalQueues,

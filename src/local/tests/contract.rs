@@ -137,3 +137,8 @@ async fn subscriptions_keep_their_contract() {
     let topic = "arn:aws:sns:us-east-1:000000000000:demo-events";
     contract::subscriptions(&kept.store.subscriptions(), topic, &kept.run).await;
 }
+
+#[tokio::test]
+async fn leases_in_memory_keep_the_contract_of_leases() {
+    contract::leases(&local::Leases::default(), &kept().run).await;
+}

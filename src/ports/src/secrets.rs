@@ -33,4 +33,10 @@ impl fmt::Debug for Secret {
 pub trait Secrets: Send + Sync {
     /// The present value; `NotFound` when there is none.
     async fn get(&self, name: &str) -> Result<Secret>;
+
+    /// The value read anew, after the one that [`Secrets::get`] gave was refused where it was
+    /// used: an adapter may remember values for minutes.
+    async fn refresh(&self, name: &str) -> Result<Secret> {
+        self.get(name).await
+    }
 }

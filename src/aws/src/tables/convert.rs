@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 pub(super) fn to_item(document: &Document) -> Result<HashMap<String, AttributeValue>, String> {
     document
         .iter()
-        .map(|(name, value)| Ok((name.clone(), to_attribute(name, value)?)))
+        .map(|(name, value)| Ok((name.clone(), to_value(name, value)?)))
         .collect()
 }
 
@@ -33,7 +33,25 @@ pub(super) fn whole(number: &str) -> Option<i64> {
     number.parse().ok()
 }
 
-fn to_attribute(name: &str, value: &Value) -> Result<AttributeValue, String> {
+/// Where a page ended, as hexadecimal JSON: opaque, and safe in a URL.
+pub(super) fn to_cursor(key: HashMap<String, AttributeValue>) -> Result<String, String> {
+    let text = Value::Object(from_item(key)?).to_string();
+    Ok(text.bytes().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The reverse; a text that is no cursor is an error.
+pub(super) fn from_cursor(cursor: &str) -> Result<HashMap<String, AttributeValue>, String> {
+    let digits: Option<Vec<u32>> = cursor.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|d| d.len().is_multiple_of(2));
+    let bytes = digits.map(|d| d.chunks(2).map(|p| (p[0] * 16 + p[1]) as u8).collect());
+    bytes
+        .and_then(|bytes: Vec<u8>| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| "the cursor is none of ours; begin again without one".to_owned())
+        .and_then(|key| to_item(&key))
+}
+
+/// One value; numbers go as in [`to_item`].
+pub(super) fn to_value(name: &str, value: &Value) -> Result<AttributeValue, String> {
     Ok(match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(b) => AttributeValue::Bool(*b),
@@ -42,7 +60,7 @@ fn to_attribute(name: &str, value: &Value) -> Result<AttributeValue, String> {
         Value::Array(items) => AttributeValue::L(
             items
                 .iter()
-                .map(|item| to_attribute(name, item))
+                .map(|item| to_value(name, item))
                 .collect::<Result<_, _>>()?,
         ),
         Value::Object(map) => AttributeValue::M(to_item(map)?),
@@ -143,6 +161,20 @@ mod tests {
             let document = object(json!({ "a": value }));
             let read = from_item(to_item(&document).unwrap()).unwrap();
             prop_assert_eq!(read, document);
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_safe_in_a_url_and_leads_back() {
+        let key = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S("ü/\"&".into())),
+            ("at".to_owned(), AttributeValue::N("5".into())),
+        ]);
+        let cursor = to_cursor(key.clone()).unwrap();
+        assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert_eq!(from_cursor(&cursor), Ok(key));
+        for foreign in ["x", "7", "7b", "no cursor of ours", "ff", "5b5d"] {
+            assert!(from_cursor(foreign).is_err(), "{foreign}");
         }
     }
 

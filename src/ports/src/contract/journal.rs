@@ -8,8 +8,8 @@ use model::{
 };
 use serde_json::json;
 
-use super::{Case, Outcome, Report, Run, done, same};
-use crate::Journal;
+use super::{Case, Outcome, Report, Run, done, fails, same};
+use crate::{Journal, Kind, Precondition};
 
 /// The contract of [`Journal`].
 pub async fn journal(port: &dyn Journal, run: &Run) {
@@ -22,6 +22,7 @@ pub async fn journal(port: &dyn Journal, run: &Run) {
         .await;
     report.case(Case::JournalInOrder, in_order(port, run)).await;
     report.case(Case::JournalLimit, goes_on(port, run)).await;
+    report.case(Case::AppendIfLast, if_last(port, run)).await;
     report.finish();
 }
 
@@ -129,4 +130,30 @@ async fn goes_on(port: &dyn Journal, run: &Run) -> Outcome {
         got.extend(some.into_iter().map(|(_, entry)| entry));
     }
     same("entries", got, all)
+}
+
+async fn if_last(port: &dyn Journal, run: &Run) -> Outcome {
+    let all = entries(run);
+    let before = done("append", port.append(&all[..3]).await)?;
+    let when = |last| Precondition {
+        last: Some(last),
+        lease: None,
+    };
+    // A decision that saw some but not all of what one append wrote is out of date, too.
+    let earlier = done("read", port.read(before - 1, 1).await)?;
+    same("the last one", earlier.len(), 1)?;
+    for late in [0, before - 1] {
+        let answer = port.append_if(&all[3..4], when(late)).await;
+        fails("append after an earlier one", answer, Kind::Conflict)?;
+    }
+    let after = done(
+        "append after the last",
+        port.append_if(&all[3..], when(before)).await,
+    )?;
+    let answer = port.append_if(&all[3..4], when(before)).await;
+    fails("append a second time", answer, Kind::Conflict)?;
+    let got = done("read", port.read(before, 1_000).await)?;
+    same("the last sequence", got.last().map(|e| e.0), Some(after))?;
+    let got: Vec<_> = got.into_iter().map(|(_, entry)| entry).collect();
+    same("entries", got, all[3..].to_vec())
 }

@@ -18,12 +18,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::event::{Event, NewEvent};
-use crate::subscriber::{Contact, NewSubscription, Standing, Step, Subscription};
+use crate::subscriber::{Channel, Contact, NewSubscription, Standing, Step, Subscription};
 
 /// The key of both tables.
-const KEY: &str = "id";
+pub(crate) const KEY: &str = "id";
 /// The attribute by which items leave, in both tables.
-const EXPIRES: &str = "expires";
+pub(crate) const EXPIRES: &str = "expires";
+/// The attribute of an event that says which request made it.
+pub const TRACE: &str = "trace";
 /// Events by when they begin.
 const BY_BEGIN: &str = "by-begin";
 /// Subscriptions by where they stand.
@@ -138,10 +140,16 @@ impl Register {
         now: Time,
     ) -> Result<Created> {
         let event = Event::new(id, new);
+        let mut item = event_item(&event);
+        // AWS's streams tell nothing of the writer's trace, so the item does.
+        let trace = telemetry::trace_header(&tracing::Span::current());
+        if !trace.is_empty() {
+            item.insert(TRACE.into(), json!(trace));
+        }
         let mut writes = vec![Write::Put {
             table: self.tables.events.clone(),
             key: key(&event.id),
-            item: event_item(&event),
+            item,
             condition: Some(Condition::Absent),
         }];
         let Some(once) = once else {
@@ -254,6 +262,35 @@ impl Register {
         Ok(page)
     }
 
+    /// Events that begin within a span, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn beginning(
+        &self,
+        (from, to): (Time, Time),
+        limit: usize,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Event>, Option<String>)> {
+        let page = self
+            .items
+            .query(&Query {
+                table: self.tables.events.clone(),
+                index: BY_BEGIN.into(),
+                partition: json!("event"),
+                from: Some(json!(sortable(from))),
+                to: Some(json!(sortable(to))),
+                descending: false,
+                limit,
+                cursor,
+            })
+            .await?;
+        let read = page.items.iter();
+        let read = read.map(|i| read_event(&i.key.value, &i.document));
+        Ok((read.collect::<Result<_>>()?, page.next))
+    }
+
     /// Notes that somebody asks to be told.
     ///
     /// # Errors
@@ -283,6 +320,7 @@ impl Register {
                     let next = Subscription {
                         topics: new.topics,
                         token: fresh.token,
+                        channel: fresh.channel,
                         owner: owner.into(),
                         standing,
                         since: now,
@@ -296,6 +334,7 @@ impl Register {
         let subscription = Subscription {
             id: fresh.id,
             contact: new.contact,
+            channel: fresh.channel,
             topics: new.topics,
             standing: Standing::Pending,
             owner: owner.into(),
@@ -463,6 +502,8 @@ pub struct Fresh {
     pub id: String,
     /// The token of its links.
     pub token: String,
+    /// By which way they are told.
+    pub channel: Channel,
 }
 
 /// Where a listing is.

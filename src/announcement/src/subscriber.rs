@@ -45,6 +45,32 @@ impl Contact {
     }
 }
 
+/// Which way somebody is told: one each, so that nobody hears of one event twice.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A mail of our own (SES), with a link to confirm and one to leave.
+    #[default]
+    Mail,
+    /// A text message of our own, with the same links.
+    Text,
+    /// The SNS topic, whose subscribers SNS asks, tells and lets go by itself.
+    Topic,
+}
+
+impl Channel {
+    /// Its word as a dimension and in dead letters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Channel::Mail => "mail",
+            Channel::Text => "text",
+            Channel::Topic => "topic",
+        }
+    }
+}
+
 /// A wish to be told, as people send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSubscription {
@@ -165,6 +191,9 @@ pub struct Subscription {
     pub id: String,
     /// How they are reached.
     pub contact: Contact,
+    /// By which way.
+    #[serde(default)]
+    pub channel: Channel,
     /// About what; about everything when empty.
     pub topics: Vec<String>,
     /// Where it stands.
@@ -292,6 +321,7 @@ mod tests {
         let subscription = |topics: &[&str], standing: Standing| Subscription {
             id: "s".into(),
             contact: Contact::Email("a@example.org".into()),
+            channel: Channel::Mail,
             topics: topics.iter().map(|t| (*t).to_string()).collect(),
             standing,
             owner: "o".into(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use announcement::event::NewEvent;
 use announcement::register::{Asked, Created, Fresh, Once, Register, TableNames};
-use announcement::subscriber::{Contact, NewSubscription, Standing, Step, Subscription};
+use announcement::subscriber::{Channel, Contact, NewSubscription, Standing, Step, Subscription};
 use local::{Limits, SteppedClock, Store};
 use model::Time;
 use ports::{Clock, Kind};
@@ -55,6 +55,7 @@ impl World {
         let fresh = Fresh {
             id: fresh.into(),
             token: format!("token-{fresh}"),
+            channel: Channel::Mail,
         };
         let asked = self.register.ask(new, fresh, "owner", self.now());
         asked.await.unwrap()

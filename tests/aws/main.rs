@@ -4,8 +4,10 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
+mod backtest;
 mod contract;
 mod differential;
+mod metrics;
 mod moto;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod backtest;
+#[path = "../binary.rs"]
+mod binary;
 mod guard;
 mod restart;
 mod story;

@@ -13,6 +13,7 @@ use toml_edit::DocumentMut;
 const RINGS: &[(&str, u8)] = &[
     ("model", 0),
     ("evaluator", 0),
+    ("planner", 0),
     ("response", 0),
     ("render", 0),
     ("ports", 1),
@@ -29,6 +30,7 @@ const RINGS: &[(&str, u8)] = &[
 /// Arrows within a ring that are meant.
 const SAME_RING: &[(&str, &str)] = &[
     ("evaluator", "model"),
+    ("planner", "model"),
     ("response", "model"),
     ("render", "model"),
     ("identity", "ports"),

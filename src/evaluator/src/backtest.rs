@@ -3,12 +3,15 @@
 //! [`backtest`] gives exactly what stepping [`crate::alarm::evaluate`] from evaluation to
 //! evaluation gives, without building the slots of each: the history is read once, stretches in
 //! which nothing can change are skipped, and the memory in use does not grow with its length.
-//! [`suggest`] looks for thresholds that would have fired a given number of times.
+//! [`suggest`] looks for thresholds that would have fired a given number of times. [`compose`] runs
+//! a composite over what its children did, and [`beyond`] makes a recorded anomaly band a number.
 //!
 //! CloudWatch's windows slide: an alarm of five-minute periods is evaluated every minute over
 //! five-minute periods that end in that minute. A [`Series`] whose step is shorter than the period
 //! carries these; one whose step is the period has a value, and an evaluation, once a period.
 
+mod band;
+mod composite;
 mod kernel;
 mod sparkline;
 mod suggest;
@@ -19,8 +22,10 @@ use std::time::Duration;
 
 use model::{Comparison, MetricAlarm, Span, State, Threshold, Time};
 
+pub use self::band::{Recorded, beyond};
+pub use self::composite::compose;
 use self::kernel::{Rules, Walk};
-pub use self::sparkline::{Strip, strip};
+pub use self::sparkline::{Strip, strip, strip_of_states};
 pub use self::suggest::{Suggestion, suggest};
 use self::tally::Tally;
 use crate::alarm::{self, Unsupported};

@@ -1,12 +1,15 @@
-//! Random and mutated expressions: whatever the text, reading and evaluating it ends, and nothing
-//! panics. Seeded; `NIGHTBELL_FUZZ_SECONDS` of CPU time, 2 when it is not set.
+//! Random expressions of metric math: whatever the text, reading and evaluating it ends, nothing
+//! panics, and no result is infinite. `fuzz/harness.rs` says how inputs come about.
+
+#[path = "fuzz/harness.rs"]
+mod harness;
 
 use std::time::Duration;
 
-use cpu_time::ThreadTime;
 use evaluator::math::{
     FillEdges, Function, Grid, Inputs, LONGEST, Program, Settings, Value, check_alarm, parse,
 };
+use harness::{Random, Seen, Target, shape, words};
 use model::{MathEntry, MathExpression, MetricId, MetricStat, Stat, Time};
 
 const WORDS: &[&str] = &[
@@ -59,107 +62,37 @@ const WORDS: &[&str] = &[
     "\n",
 ];
 
-const SEEDS: &[&str] = &[
-    "IF(m1 >= 20, 100 * m2 / m1, 0)",
-    "SUM(SLICE(SORT(METRICS(), AVG, DESC, 3), 0, 2)) ^ -m1",
-    "FILL([m1, m2], LINEAR)",
-    "FIRST(ANOMALY_DETECTION_BAND(m1, 2)) - LAST(REMOVE_EMPTY(METRICS(\"m\")))",
-    "TIME_SERIES(STDDEV(m1) / PERIOD(m2)) + DIFF_TIME(RUNNING_SUM(m1)) - RATE(e1)",
-    "m1 > 15 AND DAY(m2) < 6 OR -e1 == 1e3",
-];
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-
-    fn text(&mut self) -> String {
-        match self.below(4) {
-            0 => {
-                let len = self.below(40);
-                let bytes: Vec<u8> = (0..len).map(|_| self.next() as u8).collect();
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
-            1 => {
-                let len = self.below(24);
-                (0..len).map(|_| self.pick(WORDS)).collect()
-            }
-            2 => self.grown(4),
-            _ => self.mutated(),
-        }
-    }
-
-    /// A sentence of the grammar, right or wrong in its types.
-    fn grown(&mut self, depth: usize) -> String {
+/// A sentence of the grammar, right or wrong in its types.
+fn grown(random: &mut Random) -> String {
+    fn part(random: &mut Random, depth: usize) -> String {
         if depth == 0 {
-            return self
+            return random
                 .pick(&["m1", "m2", "e1", "3", "0.25", "METRICS()"])
                 .into();
         }
-        match self.below(4) {
+        match random.below(4) {
             0 => {
-                let function = Function::ALL[self.below(Function::ALL.len())];
-                let count = 1 + self.below(3);
+                let function = Function::ALL[random.below(Function::ALL.len())];
+                let count = 1 + random.below(3);
                 let arguments: Vec<String> = (0..count)
                     .map(|i| match (function, i) {
                         (Function::Sort, 1) => "AVG".into(),
                         (Function::Sort, 2) => "DESC".into(),
-                        _ => self.grown(depth - 1),
+                        _ => part(random, depth - 1),
                     })
                     .collect();
                 format!("{function}({})", arguments.join(", "))
             }
-            1 => format!("[{}, {}]", self.grown(depth - 1), self.grown(depth - 1)),
-            2 => format!("-{}", self.grown(depth - 1)),
+            1 => format!("[{}, {}]", part(random, depth - 1), part(random, depth - 1)),
+            2 => format!("-{}", part(random, depth - 1)),
             _ => {
-                let operator = self.pick(&["+", "-", "*", "/", "^", "<", "==", "AND", "OR"]);
-                format!(
-                    "({} {operator} {})",
-                    self.grown(depth - 1),
-                    self.grown(depth - 1)
-                )
+                let operator = random.pick(&["+", "-", "*", "/", "^", "<", "==", "AND", "OR"]);
+                let (a, b) = (part(random, depth - 1), part(random, depth - 1));
+                format!("({a} {operator} {b})")
             }
         }
     }
-
-    fn mutated(&mut self) -> String {
-        let mut text: Vec<char> = self.pick(SEEDS).chars().collect();
-        for _ in 0..=self.below(4) {
-            let (at, other) = (self.below(text.len()), self.below(text.len()));
-            match self.below(5) {
-                0 if !text.is_empty() => {
-                    text.remove(at);
-                }
-                1 => {
-                    let word = self.pick(WORDS);
-                    text.splice(at..at, word.chars());
-                }
-                2 if !text.is_empty() => text.swap(at, other),
-                3 => text.truncate(at),
-                _ => {
-                    let (from, to) = (at.min(other), at.max(other));
-                    let part: Vec<char> = text[from..to].to_vec();
-                    for _ in 0..self.below(60) {
-                        text.splice(from..from, part.iter().copied());
-                    }
-                }
-            }
-        }
-        text.into_iter().collect()
-    }
+    part(random, 4)
 }
 
 fn listed<'a>(value: &'a Value<'_>) -> Vec<&'a [f64]> {
@@ -195,13 +128,7 @@ fn expression(id: &str, text: &str) -> MathEntry {
     }
 }
 
-#[test]
-fn no_text_makes_it_panic_or_run_for_ever() {
-    let seconds = std::env::var("NIGHTBELL_FUZZ_SECONDS")
-        .ok()
-        .and_then(|s| s.parse().ok());
-    let limit = Duration::from_secs(seconds.unwrap_or(2));
-    let (mut random, mut evaluated) = (Random(0x9e37_79b9_7f4a_7c15), 0u32);
+fn judge(text: &str) -> Seen {
     let a = [1.0, f64::NAN, 3.0, -1.0, 0.0, 7e300, 2.0, f64::NAN];
     let b = [f64::NAN, f64::NAN, 0.5, 4.0, 1e-300, 9.0, -2.0, 8.0];
     let grid = Grid {
@@ -209,48 +136,67 @@ fn no_text_makes_it_panic_or_run_for_ever() {
         step: Duration::from_secs(60),
         len: a.len(),
     };
-    let began = ThreadTime::now();
-    while began.elapsed() < limit {
-        let text = random.text();
-        if let Ok(expr) = parse(&text) {
+    let printed = match parse(text) {
+        Ok(expr) => {
             let printed = expr.to_string();
             if printed.chars().count() <= LONGEST {
                 assert_eq!(parse(&printed).as_ref(), Ok(&expr), "{text:?} {printed:?}");
             }
+            printed
         }
+        Err(fault) => return Seen::refused(&fault.message),
+    };
+    let (mut seen, mut sound) = (Seen::refused(""), false);
+    // Once beside an array, once beside an expression that is the very text.
+    for e1 in ["[m1, m2]", text] {
         let entries = [
             metric("m1"),
             metric("m2"),
-            expression("e1", &random.text()),
-            expression("out", &text),
+            expression("e1", e1),
+            expression("out", text),
         ];
         check_alarm(&entries, "out");
-        let plain = [
-            metric("m1"),
-            metric("m2"),
-            expression("e1", "[m1, m2]"),
-            expression("out", &text),
-        ];
-        for entries in [&entries, &plain] {
-            let Ok(program) = Program::query(entries, "out") else {
+        let program = match Program::query(&entries, "out") {
+            Ok(program) => program,
+            Err(fault) => {
+                // It was read; that its types do not fit is another thing to see.
+                if !sound {
+                    seen = Seen::read((words(&printed).len(), shape(&fault.message)));
+                }
                 continue;
-            };
+            }
+        };
+        let mut gaps = 0;
+        for edges in [FillEdges::Nearest, FillEdges::default()] {
             let value = program.evaluate(&Inputs {
                 grid,
                 series: &[&a, &b],
                 bands: &[],
                 settings: Settings {
-                    edges: FillEdges::Nearest,
+                    edges,
                     ..Settings::default()
                 },
             });
             for series in listed(&value) {
-                assert_eq!(series.len(), 8, "{text:?}");
+                assert_eq!(series.len(), a.len(), "{text:?}");
                 assert!(series.iter().all(|v| !v.is_infinite()), "{text:?}");
+                gaps += series.iter().filter(|v| v.is_nan()).count();
             }
-            evaluated += 1;
         }
+        let kind = format!("{:?}", program.kind());
+        seen = Seen::read((words(&printed), kind, gaps.min(4)));
+        sound = true;
     }
-    // Of what is tried, enough makes sense.
-    assert!(limit.is_zero() || evaluated > 100, "{evaluated}");
+    seen
+}
+
+#[test]
+fn no_expression_makes_it_panic_or_run_for_ever() {
+    let target = Target {
+        name: "math",
+        pieces: WORDS,
+        longest: 2_000,
+        grow: grown,
+    };
+    harness::run(&target, judge);
 }

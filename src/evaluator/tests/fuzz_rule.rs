@@ -1,13 +1,14 @@
 //! Random rules of composites: the parser reads or refuses each, and what it reads can be judged,
-//! written and read again. The seed is fixed; how long it runs, `NIGHTBELL_FUZZ_SECONDS` says.
+//! written and read again. `fuzz/harness.rs` says how inputs come about.
 
-use std::time::{Duration, Instant};
+#[path = "fuzz/harness.rs"]
+mod harness;
 
-use evaluator::composite::{Precedence, Rule, Settings};
+use evaluator::composite::{Fraction, Precedence, Rule, Settings};
+use harness::{Random, Seen, Target, words};
 use model::State;
 
-/// Pieces that a mutation puts in: the words of the grammar, and what breaks them.
-const PIECES: [&str; 28] = [
+const PIECES: &[&str] = &[
     "ALARM(a)",
     "OK(\"b c\")",
     "INSUFFICIENT_DATA(",
@@ -38,100 +39,79 @@ const PIECES: [&str; 28] = [
     "NOT NOT NOT ",
 ];
 
-/// The generator of Marsaglia's "Xorshift RNGs" with 64 bits.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-}
-
-fn mutated(text: &str, random: &mut Random) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    for _ in 0..=random.below(4) {
-        let at = random.below(chars.len() + 1);
-        match random.below(5) {
-            0 => {
-                let end = (at + 1 + random.below(8)).min(chars.len());
-                chars.drain(at..end);
+/// A sentence of the grammar.
+fn grown(random: &mut Random) -> String {
+    fn part(random: &mut Random, depth: usize) -> String {
+        let state = random.pick(&["ALARM", "OK", "INSUFFICIENT_DATA"]);
+        let name = random.pick(&[
+            "a",
+            "b",
+            "\"c d\"",
+            "\"e\\\"f\"",
+            "arn:aws:cloudwatch:r:1:alarm:g",
+        ]);
+        match random.below(if depth == 0 { 2 } else { 7 }) {
+            0 | 1 => format!("{state}({name})"),
+            2 => random.pick(&["TRUE", "FALSE"]).to_owned(),
+            3 => format!("NOT {}", part(random, depth - 1)),
+            4 => {
+                let quota = random.pick(&["1", "2", "3", "50%", "33.3%", "100%"]);
+                let not = random.pick(&["", "NOT "]);
+                format!("AT_LEAST({quota}, {not}{state}, (a, {name}, b))")
             }
-            1 => {
-                let end = (at + random.below(40)).min(chars.len());
-                let copy: Vec<char> = chars[at..end].to_vec();
-                let to = random.below(chars.len() + 1);
-                chars.splice(to..to, copy);
-            }
-            2 if at < chars.len() => chars[at] = char::from(random.below(128) as u8),
             _ => {
-                let piece = PIECES[random.below(PIECES.len())];
-                chars.splice(at..at, piece.chars());
+                let word = random.pick(&["AND", "OR"]);
+                let (a, b) = (part(random, depth - 1), part(random, depth - 1));
+                match random.below(2) {
+                    0 => format!("({a} {word} {b})"),
+                    _ => format!("{a} {word} {b}"),
+                }
             }
         }
     }
-    chars.truncate(11_000);
-    chars.into_iter().collect()
+    part(random, 4)
 }
 
-fn judge(text: &str) -> bool {
+fn judge(text: &str) -> Seen {
     let left = Settings {
         precedence: Precedence::LeftToRight,
+        fraction: Fraction::Down,
         ..Settings::default()
     };
-    let mut read = false;
-    for settings in [Settings::default(), left] {
-        let Ok(rule) = Rule::parse(text, &settings) else {
-            continue;
+    let state = |child: usize| match child % 3 {
+        0 => State::Alarm,
+        1 => State::Ok,
+        _ => State::InsufficientData,
+    };
+    let mut seen = None;
+    for settings in [left, Settings::default()] {
+        let rule = match Rule::parse(text, &settings) {
+            Ok(rule) => rule,
+            Err(error) => {
+                seen = Some(Seen::refused(&error.to_string()));
+                continue;
+            }
         };
-        read = true;
-        let before = rule.is_true(&settings, |child| match child % 3 {
-            0 => State::Alarm,
-            1 => State::Ok,
-            _ => State::InsufficientData,
-        });
-        rule.doubts(&settings);
+        let before = rule.is_true(&settings, state);
+        let doubts = rule.doubts(&settings).len();
         // A written rule quotes every name and may be longer than CloudWatch takes.
-        if let Ok(again) = Rule::parse(&rule.to_string(), &settings) {
+        let written = rule.to_string();
+        if let Ok(again) = Rule::parse(&written, &settings) {
             assert_eq!(again.expression, rule.expression, "{text}");
-            let after = again.is_true(&settings, |child| match child % 3 {
-                0 => State::Alarm,
-                1 => State::Ok,
-                _ => State::InsufficientData,
-            });
-            assert_eq!(before, after, "{text}");
+            assert_eq!(before, again.is_true(&settings, state), "{text}");
         }
+        seen = Some(Seen::read((words(&written), before, doubts.min(1))));
     }
-    read
+    seen.unwrap_or_else(|| Seen::refused(""))
 }
 
 #[test]
 fn no_rule_brings_the_parser_down() {
-    let seconds = std::env::var("NIGHTBELL_FUZZ_SECONDS").ok();
-    let seconds = seconds.and_then(|s| s.parse().ok()).unwrap_or(2);
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut corpus = vec![
-        "ALARM(a) AND NOT (OK(b) OR INSUFFICIENT_DATA(\"c \\\"d\\\"\"))".to_string(),
-        "AT_LEAST(2, NOT ALARM, (a, \"b c\", arn:aws:cloudwatch:r:1:alarm:d)) OR TRUE".into(),
-        "AT_LEAST(50%, OK, (x)) AND FALSE".into(),
-    ];
-    let (mut runs, mut read) = (0u64, 0u64);
-    // At least this many, however slow the machine is.
-    while runs < 2_000 || Instant::now() < end {
-        let text = mutated(&corpus[random.below(corpus.len())], &mut random);
-        runs += 1;
-        if judge(&text) {
-            read += 1;
-            let to = random.below(200);
-            match corpus.get_mut(to) {
-                Some(old) => *old = text,
-                None => corpus.push(text),
-            }
-        }
-    }
-    // Mutations that are never read would test only the refusals.
-    assert!(read * 50 > runs, "{read} of {runs} were read");
+    let target = Target {
+        name: "rule",
+        pieces: PIECES,
+        longest: 11_000,
+        grow: grown,
+    };
+    harness::run(&target, judge);
 }

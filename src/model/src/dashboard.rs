@@ -1,7 +1,10 @@
 //! Dashboards: a CloudWatch dashboard body under a name.
 
+mod check;
+
 use serde_json::Value;
 
+pub use self::check::{Fault, faults};
 use crate::problem::Place;
 
 /// One dashboard as its file desires it, row layouts already expanded to a native body.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::alarm::{ActionShape, AlarmSpec};
 use crate::dashboard::Dashboard;
+use crate::packs::Packs;
 use crate::route::Routes;
 use crate::runbook::Runbook;
 use crate::time::Time;
@@ -91,6 +92,8 @@ pub struct Estate {
     pub alarms: Vec<AlarmSpec>,
     /// `alarms/routes.yaml`; without the file: one receiver-less root.
     pub routes: Option<Routes>,
+    /// `alarms/packs.yaml`.
+    pub packs: Packs,
     /// In order of name.
     pub dashboards: Vec<Dashboard>,
     /// In order of stem.

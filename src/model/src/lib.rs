@@ -14,6 +14,7 @@ pub mod incident;
 pub mod load;
 pub mod metric;
 pub mod observed;
+pub mod packs;
 pub mod problem;
 pub mod query;
 mod report;

@@ -19,6 +19,7 @@ use crate::format::project::{self, ProjectFile};
 use crate::format::routes::{self, RoutesFile};
 use crate::format::runbooks::{self, RunbookFile};
 use crate::format::suites::{self, SuiteFile};
+use crate::packs::Packs;
 use crate::problem::{Level, Place, Problem};
 use crate::report::{Mark, Report};
 use crate::shape::{Shape, check};
@@ -178,6 +179,7 @@ struct Read<'a> {
     project_path: String,
     alarms: Vec<File<AlarmFile>>,
     routes: Option<File<RoutesFile>>,
+    packs: Packs,
     suites: Vec<File<SuiteFile>>,
     dashboards: Vec<File<Draft>>,
     runbooks: Vec<File<RunbookFile>>,
@@ -267,7 +269,7 @@ impl<'a> Read<'a> {
             }
             "packs.yaml" => {
                 if let Some(root) = self.filled(content, &[], report) {
-                    packs::judge(&root, report);
+                    self.packs = packs::decode(&root, report);
                 }
             }
             _ if inside.ends_with("/routes.yaml") || inside.ends_with("/packs.yaml") => {
@@ -380,6 +382,7 @@ impl<'a> Read<'a> {
                 routes.inhibit.extend(objectives.cloned());
                 routes
             }),
+            packs: self.packs.clone(),
             dashboards,
             runbooks: runbooks.collect(),
         }

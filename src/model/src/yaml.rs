@@ -67,11 +67,30 @@ pub(crate) fn parse_from(text: &str, first_line: u32, report: &mut Report) -> Op
                     .lines()
                     .nth(e.marker().line().saturating_sub(1))
                     .unwrap_or("");
-                builder.report.error_with(
-                    at,
-                    format!("not YAML: {}", e.info()),
-                    syntax_help(text, line),
-                );
+                // What is not closed shows lines later, at the first thing that cannot follow.
+                let open = match e.info() {
+                    info if info.contains("flow mapping") => Some('{'),
+                    info if info.contains("flow sequence") => Some('['),
+                    _ => None,
+                };
+                let begun = builder.frames.last().map(|frame| frame.at);
+                match (open, begun) {
+                    (Some(open), Some(begun)) if begun.line < at.line => {
+                        let message = format!(
+                            "not YAML: this `{open}` is not closed before line {}",
+                            at.line
+                        );
+                        let close = if open == '{' { '}' } else { ']' };
+                        let help =
+                            format!("close it with `{close}`, or write the comma that is missing");
+                        builder.report.error_with(begun, message, Some(help));
+                    }
+                    _ => builder.report.error_with(
+                        at,
+                        format!("not YAML: {}", e.info()),
+                        syntax_help(text, line),
+                    ),
+                }
                 Err(())
             }
         };
@@ -462,6 +481,14 @@ mod tests {
         check(
             "a: ${b.c}\nd: {${e.f}: 1}\n",
             "f.yaml:2:6: not YAML: while parsing a flow mapping, did not find expected ',' or '}' (put `${...}` in quotes)",
+        );
+        check(
+            "a: { b: 1, c: { d: 2 }\ne: 3\n",
+            "f.yaml:1:4: not YAML: this `{` is not closed before line 2 (close it with `}`, or write the comma that is missing)",
+        );
+        check(
+            "a:\n  - [1, 2\n  - 3\n",
+            "f.yaml:2:5: not YAML: unclosed bracket '['",
         );
         check(
             "? [a]\n: b\n",

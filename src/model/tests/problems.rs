@@ -409,11 +409,16 @@ fn a_mistake_in_the_packs_is_told_with_its_place_and_a_way_out() {
         "alarms/packs.yaml",
         r#"lambda: { errors: { enabled: false, threshold: 1% } }
 sqs: [x]
+queue: { agee: { enabled: true } }
+dlq: { depth: { threshold: "> 1%" } }
 "#,
         &[
             r#"alarms/packs.yaml:1:19: `errors` is switched off without a reason (add `reason: "..."` for whoever asks later)"#,
             r#"alarms/packs.yaml:1:48: expected a comparison such as "> 0" or "> 1%", found `1%`"#,
+            r#"alarms/packs.yaml:2:1: there is no kind of resource `sqs` (there are: lambda, rest_api, http_api, queue, dlq, table, topic, load_balancer, target_group, schedule)"#,
             r#"alarms/packs.yaml:2:6: expected a mapping, found a list"#,
+            r#"alarms/packs.yaml:3:10: `queue` has no default alarm `agee` (did you mean `age`?)"#,
+            r#"alarms/packs.yaml:4:28: `depth` is no ratio, so it has no percentage (write a plain number such as "> 0")"#,
         ],
     );
 }
@@ -440,6 +445,8 @@ rows:
             r#"dashboards/x.yaml:5:50: a widget needs a `type` (metric, text, log, alarm or explorer)"#,
             r#"dashboards/x.yaml:6:64: warning: nothing is known of the metric AWS/Lambda/Erors (did you mean `Errors`?)"#,
             r#"dashboards/x.yaml:7:5: the row needs 40 columns (a dashboard has 24; make widgets narrower or begin a new row)"#,
+            r#"dashboards/x.yaml:7:16: a text widget without `markdown` (give it its text)"#,
+            r#"dashboards/x.yaml:7:55: a text widget without `markdown` (give it its text)"#,
             r#"dashboards/x.yaml:8:5: unknown key `glden` (did you mean `golden`?)"#,
         ],
     );
@@ -469,6 +476,24 @@ fn a_mistake_in_a_json_dashboard_is_told_with_its_place_and_a_way_out() {
         r#"{"widgets": [{"type":"metric","properties":{"metrics":[["AWS/Lambda","Eror"]]}}]}"#,
         &[
             r#"dashboards/x.json:1:56: warning: nothing is known of the metric AWS/Lambda/Eror (did you mean `Errors`?)"#,
+        ],
+    );
+}
+
+#[test]
+fn what_cloudwatch_refuses_in_a_dashboard_is_told_with_its_place() {
+    check(
+        "dashboards/x.json",
+        r#"{"widgets": [
+  {"type": "text", "x": 20, "y": 0, "width": 6, "height": 2, "properties": {"markdown": "a"}},
+  {"type": "metric", "properties": {"metrics": [
+    ["AWS/Lambda", "Errors", {"id": "a"}],
+    [{"expression": "a / b"}]
+  ]}}
+]}"#,
+        &[
+            r#"dashboards/x.json:2:3: it ends in column 26; a dashboard has 24 (make `x` or `width` smaller)"#,
+            r#"dashboards/x.json:5:5: the expression names `b`, which no metric of the widget has as its id (give a metric `id`)"#,
         ],
     );
 }

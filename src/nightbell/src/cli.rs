@@ -226,7 +226,7 @@ pub struct Test {
 /// `nightbell backtest`
 #[derive(Debug, Clone, Args)]
 pub struct Backtest {
-    /// Which alarms
+    /// Which alarms; a composite is backtested with its children, an objective as its alarms
     #[arg(required = true, value_name = "ALARM")]
     pub alarms: Vec<String>,
     /// A file of values (CSV `timestamp,value`, or GetMetricData's JSON), or the data folder of
@@ -241,6 +241,9 @@ pub struct Backtest {
     /// How far back; a file is taken whole
     #[arg(long, value_name = "D", default_value = "14d", value_parser = duration)]
     pub last: Duration,
+    /// Where the values come from, unless `--data` is a file
+    #[arg(long, value_name = "WHERE", default_value = "local")]
+    pub from: Source,
 }
 
 /// `nightbell preview`

@@ -205,10 +205,10 @@ impl<'a> Walk<'a> {
             if behind {
                 behind = false;
                 for (phase, ends) in ends.iter_mut().enumerate() {
-                    let newest = (from - 1 - phase) / stride * stride + phase;
+                    let newest = (from - 1 - phase) / stride;
                     *ends = Ends {
-                        first: newest - (rules.n - 1) * stride,
-                        real: rules.n,
+                        first: (newest + 1 - rules.n) as u32,
+                        real: rules.n as u32,
                         breaching: 0,
                         low: 0,
                     };
@@ -217,16 +217,24 @@ impl<'a> Walk<'a> {
                     next += (from - next).div_ceil(every) * every;
                 }
             }
+            let (mut row, mut next_phase) = (from / stride, from % stride);
             for (index, &value) in (from..).zip(block) {
-                let ends = &mut ends[index % stride];
+                if next_phase == stride {
+                    (row, next_phase) = (row + 1, 0);
+                }
+                let phase = next_phase;
+                next_phase += 1;
+                let ends = &mut ends[phase];
+                let place = |row: u32| row as usize * stride + phase;
                 let drop = |ends: &mut Ends| {
+                    let first = place(ends.first);
                     ends.real -= 1;
-                    ends.breaching -= usize::from(breaches(self.values[ends.first]));
-                    ends.low -= usize::from(low(ends.first));
+                    ends.breaching -= u32::from(breaches(self.values[first]));
+                    ends.low -= u32::from(low(first));
                     if ends.real > 0 {
-                        ends.first += stride;
-                        while self.values[ends.first].is_nan() {
-                            ends.first += stride;
+                        ends.first += 1;
+                        while self.values[place(ends.first)].is_nan() {
+                            ends.first += 1;
                         }
                     }
                 };
@@ -234,21 +242,21 @@ impl<'a> Walk<'a> {
                     noisy = index + 1;
                 } else {
                     if ends.real == 0 {
-                        ends.first = index;
+                        ends.first = row as u32;
                     }
                     let (breaching, low) = (breaches(value), low(index));
                     ends.real += 1;
-                    ends.breaching += usize::from(breaching);
-                    ends.low += usize::from(low);
+                    ends.breaching += u32::from(breaching);
+                    ends.low += u32::from(low);
                     if breaching || low {
                         noisy = index + 1;
                     }
-                    if ends.real > rules.n {
+                    if ends.real as usize > rules.n {
                         drop(ends);
                     }
                 }
                 // One value enters at a time, so one at most is too old.
-                if ends.real > 0 && ends.first + reach < index {
+                if ends.real > 0 && ends.first as usize + rules.range <= row {
                     drop(ends);
                 }
                 if index != next {
@@ -257,10 +265,10 @@ impl<'a> Walk<'a> {
                 next += every;
                 if index >= start {
                     let seen = Seen {
-                        real: ends.real,
-                        breaching: ends.breaching,
+                        real: ends.real as usize,
+                        breaching: ends.breaching as usize,
                         low: ends.low > 0,
-                        oldest: (index - ends.first) / stride + 1,
+                        oldest: row - ends.first as usize + 1,
                     };
                     tally.see(index, rules.decide(tally.state, &seen));
                 }
@@ -278,14 +286,15 @@ fn quiet(block: &[f64], breaches: &impl Fn(f64) -> bool) -> bool {
     quiet
 }
 
-/// The evaluation range of one phase of a sliding window, as counters.
+/// The evaluation range of one phase of a sliding window, as counters. Small, since a window of a
+/// day that slides by minutes has 1,440 phases.
 #[derive(Clone, Copy, Default)]
 struct Ends {
-    /// The oldest real value that is evaluated, if there is one.
-    first: usize,
-    real: usize,
-    breaching: usize,
-    low: usize,
+    /// The oldest real value that is evaluated, if there is one: which of the values of its phase.
+    first: u32,
+    real: u32,
+    breaching: u32,
+    low: u32,
 }
 
 /// The evaluation range as bits, the newest lowest.

@@ -96,7 +96,8 @@ impl Search<'_> {
         })
     }
 
-    /// Some of the values, loosest first.
+    /// Some of the values, loosest first, and at the end, where there are gaps between, a threshold
+    /// that every value breaches. Without gaps that one would make an ALARM without end.
     fn probes(&self) -> Vec<f64> {
         let step = self.series.values.len().div_ceil(PROBES).max(1);
         let mut probes: Vec<f64> = self.series.values.iter().copied().step_by(step).collect();
@@ -105,6 +106,18 @@ impl Search<'_> {
             true => b.total_cmp(a),
             false => a.total_cmp(b),
         });
+        let gaps = self.series.values.iter().any(|v| v.is_nan());
+        probes.extend(
+            probes
+                .last()
+                .filter(|_| gaps)
+                .map(|tightest| match self.upward {
+                    true if *tightest > 0.0 => 0.0,
+                    true => tightest.next_down(),
+                    false if *tightest < 0.0 => 0.0,
+                    false => tightest.next_up(),
+                }),
+        );
         probes
     }
 
@@ -119,18 +132,27 @@ impl Search<'_> {
             return Ok(suggestion(None, fired));
         }
         let (mut loose, mut tight) = (loosest, None);
+        let mut most = (fired, loosest);
         let mut rank = 0;
         while let Some(&probe) = probes.get(rank) {
-            if self.fired(probe)? > n {
+            let fired = self.fired(probe)?;
+            if fired > n {
                 tight = Some(probe);
                 break;
             }
+            if fired > most.0 {
+                most = (fired, probe);
+            }
             loose = probe;
-            rank = rank * 2 + 1;
+            // The last one is asked in any case.
+            rank = match rank * 2 + 1 {
+                next if rank + 1 < probes.len() => next.min(probes.len() - 1),
+                _ => probes.len(),
+            };
         }
         let Some(mut tight) = tight else {
-            // However tight, it fires no more often: the loosest one is as good as any.
-            return Ok(suggestion(Some(loosest), fired));
+            // However tight, it fires no more often: the one that comes nearest to what was asked.
+            return Ok(suggestion(Some(most.1), most.0));
         };
         // Halving the bit patterns reaches neighbours in at most 64 steps; a digit more than
         // anybody would write is enough.

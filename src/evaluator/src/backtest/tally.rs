@@ -38,9 +38,18 @@ pub(super) struct Evaluated {
 impl Tally {
     pub(super) fn new(alarm: &MetricAlarm, series: &Series<'_>, settings: &Settings) -> Tally {
         Tally {
-            state: settings.initial,
             first: series.start + Duration::from_secs(alarm.period().into()),
             step: Duration::from_secs(series.step.into()),
+            ..Tally::of_instants(settings)
+        }
+    }
+
+    /// Of something that is not judged at even distances: [`Tally::see_at`].
+    pub(super) fn of_instants(settings: &Settings) -> Tally {
+        Tally {
+            state: settings.initial,
+            first: Time::EPOCH,
+            step: Duration::ZERO,
             flap: settings.flap,
             keep: settings.keep,
             since: None,
@@ -63,13 +72,19 @@ impl Tally {
     #[inline]
     pub(super) fn see(&mut self, index: usize, state: State) {
         if state != self.state {
-            self.change(index, state);
+            self.change(self.at(index), state);
+        }
+    }
+
+    /// Takes the state after an evaluation at a time.
+    pub(super) fn see_at(&mut self, at: Time, state: State) {
+        if state != self.state {
+            self.change(at, state);
         }
     }
 
     #[cold]
-    fn change(&mut self, index: usize, to: State) {
-        let at = self.at(index);
+    fn change(&mut self, at: Time, to: State) {
         let from = std::mem::replace(&mut self.state, to);
         self.changes += 1;
         if self.transitions.len() < self.keep {
@@ -98,18 +113,23 @@ impl Tally {
     }
 
     /// What came of it all.
-    pub(super) fn outcome(mut self, evaluated: &Evaluated) -> Outcome {
+    pub(super) fn outcome(self, evaluated: &Evaluated) -> Outcome {
         let span = evaluated.count.checked_sub(1).map(|after| {
             let last = evaluated.first + after * evaluated.every;
             Span::new(self.at(evaluated.first), self.at(last))
         });
+        self.outcome_over(span, evaluated.count as u64)
+    }
+
+    /// What came of evaluations within a span.
+    pub(super) fn outcome_over(mut self, span: Option<Span>, evaluations: u64) -> Outcome {
         if let Some(span) = span {
             // An ALARM before the first evaluation, as `Settings::initial` has it, is not measured.
             self.end(span.end);
         }
         Outcome {
             span,
-            evaluations: evaluated.count as u64,
+            evaluations,
             fired: self.fired,
             in_alarm: self.in_alarm,
             longest: self.longest,

@@ -6,6 +6,8 @@ use model::{
 };
 use proptest::prelude::*;
 
+mod composites;
+
 use super::{Before, Flip, Outcome, Refused, Series, Settings, backtest, strip, suggest};
 use crate::alarm::{self, Evaluation, Premature, Range, Slot, Unsupported, evaluate};
 

@@ -8,7 +8,7 @@
 //!          | AT_LEAST ( quota , [NOT] STATE , ( ref { , ref } ) )
 //! ```
 //!
-//! Words are upper case. A reference is bare (no blank, bracket, comma or quote) or in double
+//! A quota is a count or a percentage, which may stand in quotes. Words are upper case. A reference is bare (no blank, bracket, comma or quote) or in double
 //! quotes, where a backslash takes the next character as it is.
 
 use std::collections::HashMap;
@@ -319,7 +319,12 @@ impl Parser {
 
     fn at_least(&mut self) -> Result<AtLeast, RuleError> {
         self.expect(&What::Open, "after AT_LEAST")?;
-        let quota = match self.peek_word().map(quota) {
+        let written = match self.peek().map(|token| &token.what) {
+            // The user guide writes percentages bare; another of AWS's texts quotes one.
+            Some(What::Quoted(text)) if text.ends_with('%') => Some(text.as_str()),
+            _ => self.peek_word(),
+        };
+        let quota = match written.map(quota) {
             Some(Some(quota)) => quota,
             _ => return self.expected("a count such as 2, or a percentage such as 50%"),
         };

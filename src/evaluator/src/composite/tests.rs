@@ -72,6 +72,10 @@ fn at_least_counts_alarms_and_percentages() {
         "AT_LEAST(50%, NOT OK, (a, b))",
         &[("OO", false), ("O?", true), ("A?", true)],
     );
+    check(
+        "AT_LEAST(\"50%\", NOT OK, (a, b))",
+        &[("OO", false), ("O?", true)],
+    );
     check("AT_LEAST(2, ALARM, (a, a))", &[("A", true), ("O", false)]);
     let down = Settings {
         fraction: Fraction::Down,

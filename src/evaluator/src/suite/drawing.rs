@@ -17,27 +17,24 @@ const LABEL: usize = 11;
 /// One column an evaluation; a longer run is cut to those around the failure.
 const COLUMNS: usize = WIDTH - LABEL - 1;
 
-/// Draws why a test failed; empty for one that passed.
+/// Draws the alarms that a failed test is about, each once; what is said of them in words is
+/// [`Failure::message`]. Empty where there is nothing to draw.
 pub fn drawing(result: &CaseResult) -> String {
     let mut out = String::new();
-    match &result.outcome {
-        Outcome::Passed => {}
-        Outcome::Unsupported(why) => {
-            let _ = writeln!(out, "{}: unsupported: {why}", result.name);
-        }
-        Outcome::Failed(failures) => {
-            let _ = writeln!(out, "{}", result.name);
-            let mut drawn: Vec<&str> = Vec::new();
-            for failure in failures {
-                let _ = writeln!(out, "\n{}: {}", failure.place, failure.message);
-                // One picture an alarm: later failures are mostly consequences of the first.
-                if let Some(miss) = &failure.about
-                    && !drawn.contains(&miss.alarm.as_str())
-                {
-                    drawn.push(&miss.alarm);
-                    picture(&mut out, result, failures, miss);
-                }
+    let Outcome::Failed(failures) = &result.outcome else {
+        return out;
+    };
+    let mut drawn: Vec<&str> = Vec::new();
+    for failure in failures {
+        // One picture an alarm: later failures are mostly consequences of the first.
+        if let Some(miss) = &failure.about
+            && !drawn.contains(&miss.alarm.as_str())
+        {
+            if !drawn.is_empty() {
+                out.push('\n');
             }
+            drawn.push(&miss.alarm);
+            picture(&mut out, result, failures, miss);
         }
     }
     out
@@ -53,7 +50,8 @@ fn picture(out: &mut String, result: &CaseResult, failures: &[Failure], miss: &M
     };
     let _ = writeln!(
         out,
-        "{} of {} datapoints of {} {}, missing {}",
+        "{}: {} of {} datapoints of {} {}; missing data: {}",
+        miss.alarm,
         alarm.m(),
         alarm.evaluation_periods,
         format_duration(Duration::from_secs(u64::from(alarm.period()))),
@@ -87,7 +85,7 @@ fn composite(out: &mut String, result: &CaseResult, failures: &[Failure], miss: 
     let Some(timeline) = result.timelines.iter().find(|t| t.alarm == miss.alarm) else {
         return;
     };
-    let _ = writeln!(out, "{rule}\n");
+    let _ = writeln!(out, "{}: {rule}\n", miss.alarm);
     let axis = Axis::new(result.start, timeline, miss.at);
     row(out, "", &axis.labels());
     let children = Rule::parse(rule, &Settings::default());

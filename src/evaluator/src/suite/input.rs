@@ -1,5 +1,7 @@
 //! What an alarm of a test reads: the series of one metric, or of each that its math needs.
 
+use std::collections::VecDeque;
+
 use model::suite::Case;
 use model::{Place, Span, Time};
 
@@ -21,8 +23,10 @@ pub(super) enum Input<'a> {
 #[derive(Default)]
 pub(super) struct Filled {
     pub slots: Vec<Slot>,
+    /// The newest slot of this evaluation and of earlier ones, as far back as a window reaches.
+    pub newest: VecDeque<Slot>,
     /// Of each series that math needs.
-    parts: Vec<Vec<Slot>>,
+    parts: Vec<Filled>,
 }
 
 impl<'a> Input<'a> {
@@ -60,19 +64,19 @@ impl<'a> Input<'a> {
     /// Makes the slots those of `window` as they look at `now`.
     pub fn fill(&self, filled: &mut Filled, window: Span, now: Time) {
         match self {
-            Input::Metric(feed) => feed.fill(&mut filled.slots, window, now),
+            Input::Metric(feed) => feed.fill(filled, window, now),
             Input::Math {
                 program,
                 feeds,
                 settings,
             } => {
-                filled.parts.resize_with(feeds.len(), Vec::new);
+                filled.parts.resize_with(feeds.len(), Filled::default);
                 let series: Vec<Vec<f64>> = feeds
                     .iter()
                     .zip(&mut filled.parts)
-                    .map(|(feed, slots)| {
-                        feed.fill(slots, window, now);
-                        let values = slots.iter().map(|slot| slot.value.unwrap_or(f64::NAN));
+                    .map(|(feed, part)| {
+                        feed.fill(part, window, now);
+                        let values = part.slots.iter().map(|slot| slot.value.unwrap_or(f64::NAN));
                         values.collect()
                     })
                     .collect();

@@ -8,6 +8,7 @@ use model::time::format_duration;
 use model::{MetricStat, Place, Span, Stat, Time, Unit};
 
 use super::MINUTE;
+use super::input::Filled;
 use crate::alarm::{Settings, Slot};
 use crate::statistics::{Distribution, Interpolation};
 
@@ -20,8 +21,8 @@ pub(super) struct Feed<'a> {
     interval: Duration,
     series: Vec<&'a SeriesSpec>,
     form: Form,
-    /// Whether a period that has ended never changes again: nothing is late, and no interval
-    /// reaches beyond the period that it begins in.
+    /// Whether a period that has ended never changes again: nothing is late, and every period that
+    /// an evaluation sees ends with an interval.
     settled: bool,
     /// Why nothing reaches the alarm, if nothing does.
     pub unfed: Option<String>,
@@ -75,13 +76,13 @@ impl<'a> Feed<'a> {
     fn is_settled(&self) -> bool {
         let late =
             |sample: &Sample| matches!(sample, Sample::Late { intervals, .. } if *intervals > 0);
-        let whole = self
-            .period
-            .as_millis()
-            .is_multiple_of(self.interval.as_millis());
-        // The periods of an alarm that is evaluated hourly need not begin with an interval.
-        let on_grid = self.period <= MINUTE;
-        whole && on_grid && !self.series.iter().any(|s| s.values.iter().any(late))
+        // Windows slide by as much at most.
+        let grid = match self.period < MINUTE {
+            true => Duration::from_secs(10),
+            false => MINUTE,
+        };
+        let whole = grid.as_millis().is_multiple_of(self.interval.as_millis());
+        whole && !self.series.iter().any(|s| s.values.iter().any(late))
     }
 
     /// Whether the alarm can read a series in a feed of values that are already aggregated; the
@@ -123,31 +124,41 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Makes `slots` those of `window` as they look at `now`. The slots of the previous evaluation
-    /// are kept where they cannot have changed.
-    pub fn fill(&self, slots: &mut Vec<Slot>, window: Span, now: Time) {
+    /// Makes the slots those of `window` as they look at `now`. A window slides over periods that
+    /// were the newest of earlier ones: these are kept where they cannot have changed.
+    pub fn fill(&self, filled: &mut Filled, window: Span, now: Time) {
         let count = (window.length().as_millis() / self.period.as_millis()) as usize;
-        let moved_by_one = slots.len() == count
-            && slots
-                .get(1)
-                .is_some_and(|second| second.start == window.start);
-        let fresh = if moved_by_one && self.settled {
-            slots.rotate_left(1);
-            count - 1
-        } else {
-            slots.clear();
-            slots.resize(
-                count,
-                Slot {
-                    start: window.start,
-                    value: None,
-                    samples: None,
-                },
-            );
-            0
-        };
-        for (i, slot) in (0u32..).zip(slots.iter_mut()).skip(fresh) {
-            *slot = self.slot(window.start + self.period * i, now);
+        let Filled { slots, newest, .. } = filled;
+        slots.clear();
+        if !self.settled || count == 0 {
+            slots.extend((0..count as u32).map(|i| self.slot(window.start + self.period * i, now)));
+            return;
+        }
+        // Evaluations are equally far apart, and so are the newest slots.
+        let last = window.start + self.period * (count as u32 - 1);
+        let by = newest.back().map(|slot| last.since(slot.start).as_millis());
+        if let (Some(by), Some(before)) = (by, newest.iter().rev().nth(1)) {
+            let even = newest
+                .back()
+                .map(|slot| slot.start.since(before.start).as_millis());
+            if even != Some(by) {
+                newest.clear();
+            }
+        }
+        newest.push_back(self.slot(last, now));
+        while newest.front().is_some_and(|slot| slot.start < window.start) {
+            newest.pop_front();
+        }
+        let by = by.unwrap_or_default().max(1) as i64;
+        for i in 0..count as u32 {
+            let start = window.start + self.period * i;
+            let ago = (last.millis() - start.millis()) / by;
+            let kept = usize::try_from(ago)
+                .ok()
+                .and_then(|ago| newest.len().checked_sub(ago + 1))
+                .and_then(|at| newest.get(at))
+                .filter(|slot| slot.start == start);
+            slots.push(kept.copied().unwrap_or_else(|| self.slot(start, now)));
         }
     }
 
@@ -164,6 +175,9 @@ impl<'a> Feed<'a> {
     }
 
     fn distribution(&self, start: Time, now: Time) -> (Option<f64>, Option<f64>) {
+        if let Some(found) = self.plain(start, now) {
+            return found;
+        }
         let mut all = Distribution::new();
         for series in &self.series {
             for sample in self.visible(series, start, now) {
@@ -177,6 +191,38 @@ impl<'a> Feed<'a> {
         }
         let samples = (!all.is_empty()).then_some(all.count());
         (all.stat_by(self.stat, self.interpolation), samples)
+    }
+
+    /// The same for what needs no distribution: a plain statistic of numbers of everyday size.
+    fn plain(&self, start: Time, now: Time) -> Option<(Option<f64>, Option<f64>)> {
+        /// Far inside of what PutMetricData takes.
+        const LARGE: f64 = 1e100;
+        let (mut count, mut sum, mut min, mut max) = (0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY);
+        for series in &self.series {
+            for sample in self.visible(series, start, now) {
+                let value = match sample {
+                    Sample::Missing => continue,
+                    // Makes -0 into 0.
+                    Sample::Value(value) | Sample::Late { value, .. } => *value + 0.0,
+                    Sample::Raw(_) | Sample::Set(_) => return None,
+                };
+                if value.abs() >= LARGE {
+                    return None;
+                }
+                (count, sum) = (count + 1.0, sum + value);
+                (min, max) = (f64::min(min, value), f64::max(max, value));
+            }
+        }
+        let value = match self.stat {
+            Stat::SampleCount => count,
+            Stat::Sum => sum,
+            Stat::Average => sum / count,
+            Stat::Minimum => min,
+            Stat::Maximum => max,
+            _ => return None,
+        };
+        let any = count > 0.0;
+        Some((any.then_some(value), any.then_some(count)))
     }
 
     fn rolled_up(&self, start: Time, now: Time) -> Option<f64> {

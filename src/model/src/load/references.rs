@@ -304,6 +304,17 @@ impl Read<'_> {
             problems,
         };
         checks.metrics(&catalogue, &dashboards::metrics(laid));
+        for fault in crate::dashboard::faults(&laid.body) {
+            let places = fault.widget.and_then(|i| laid.places.get(i));
+            let metric = fault.metric.and_then(|m| places?.metrics.get(m).copied());
+            let at = metric.or(places.map(|p| p.widget)).unwrap_or_default();
+            problems.push(Problem {
+                place: place(file, at),
+                level: fault.level,
+                message: fault.message,
+                help: Some(fault.help),
+            });
+        }
     }
 }
 

@@ -1,45 +1,42 @@
 //! `nightbell backtest`: what alarms would have done over their history.
 
+mod fetch;
 mod history;
+mod plan;
 mod report;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
-use evaluator::alarm::{self, Source};
+use evaluator::alarm::Source as Points;
 use evaluator::backtest::{
-    Outcome, Refused, Settings, Strip, Suggestion, backtest, strip, suggest,
+    Outcome, Recorded, Refused, Series, Settings, Strip, Suggestion, backtest, beyond, compose,
+    strip, strip_of_states, suggest,
 };
-use local::SystemClock;
-use model::{AlarmSpec, Estate, MetricAlarm, MetricStat, Span, Stat, Time};
-use ports::{Clock, Metrics, SeriesQuery};
+use model::{AlarmSpec, Stat};
 
-use self::history::{History, Points};
+use self::history::{History, Set};
+use self::plan::{Kind, Node, Plan, Watched};
 use super::print::{self, line, note, styled};
-use super::{Backtest, Exit, Global, data_folder, failed, load};
+use super::{Backtest, Exit, Global, Source, data_folder, failed, load};
 
 /// The thresholds that are looked for: those that would have fired so often at most.
 const AT_MOST: [u32; 3] = [0, 1, 5];
 /// Columns of the drawing.
 const WIDTH: usize = 72;
-/// Windows slide; more of their phases than this are not fetched.
-const MOST_PHASES: u32 = 60;
-/// Points of one query at most: GetMetricData gives 100,800.
-const MOST_POINTS: u32 = 100_000;
 
 /// One alarm with what became of it.
 struct Tested<'a> {
     spec: &'a AlarmSpec,
-    alarm: &'a MetricAlarm,
-    source: &'a Source<'a>,
+    kind: &'a Kind<'a>,
     /// Points there are, and points there should be.
     points: (usize, usize),
     outcome: Outcome,
     suggestions: Vec<Suggestion>,
     strip: Strip,
+    /// Of a composite: its children by position in the plan.
+    children: &'a [usize],
 }
 
 /// Runs the alarms over their history and says what came of it.
@@ -48,45 +45,54 @@ pub fn run(global: &Global, arguments: &Backtest) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let asked = match asked(&estate, &arguments.alarms) {
-        Ok(asked) => asked,
+    let plan = match Plan::of(&estate, &arguments.alarms) {
+        Ok(plan) => plan,
         Err(why) => return refused(Exit::Usage, &why),
     };
-    let histories = match &arguments.data {
-        Some(file) if !file.is_dir() => match from_file(file, &asked) {
+    let histories = match (arguments.from, &arguments.data) {
+        (Source::Local, Some(file)) if !file.is_dir() => match from_file(file, &plan) {
             Ok(histories) => histories,
             Err(error) => return refused(Exit::BadFile, &format!("{error:#}")),
         },
-        folder => {
-            let folder = data_folder(folder.as_ref(), &root);
-            if !folder.join("nightbell.db").exists() {
-                let why = format!(
-                    "there is no local data in {}\n  help: `nightbell up` makes some, or give a file: --data FILE",
-                    folder.display()
-                );
-                return refused(Exit::DataFolder, &why);
-            }
-            match from_store(&folder, &asked, arguments.last) {
-                Ok(Ok(histories)) => histories,
-                Ok(Err(why)) => return refused(Exit::Usage, &why),
-                Err(error) => return failed(&error),
+        (from, data) => {
+            let watched = match plan.fetchable() {
+                Ok(watched) => watched,
+                Err(why) => return refused(Exit::Usage, &why),
+            };
+            let fetched = match from {
+                Source::Aws => fetched_from_aws(&estate.project.region, &watched, arguments),
+                Source::Local => {
+                    let folder = data_folder(data.as_ref(), &root);
+                    if !folder.join("nightbell.db").exists() {
+                        let why = format!(
+                            "there is no local data in {}\n  help: `nightbell up` makes some, or give a file: --data FILE",
+                            folder.display()
+                        );
+                        return refused(Exit::DataFolder, &why);
+                    }
+                    fetch::from_store(&folder, &watched, arguments.last)
+                        .map_err(|error| failed(&error))
+                }
+            };
+            match fetched {
+                Ok(histories) => histories,
+                Err(exit) => return exit,
             }
         }
     };
-    let tested: Result<Vec<Tested<'_>>, Refused> = on_all_cores(&asked, &histories);
-    let tested = match tested {
+    let tested = match test_all(&plan, histories) {
         Ok(tested) => tested,
         Err(why) => return refused(Exit::BadFile, &why.to_string()),
     };
     if global.json {
-        line(report::json(&tested));
-    } else {
-        for (number, tested) in tested.iter().enumerate() {
-            if number > 0 {
-                line("");
-            }
-            line(report::text(tested).trim_end());
+        line(report::json(&plan, &tested));
+        return Exit::Done;
+    }
+    for (number, shown) in plan.shown.iter().enumerate() {
+        if number > 0 {
+            line("");
         }
+        line(report::text(&tested[*shown], &tested).trim_end());
     }
     Exit::Done
 }
@@ -96,181 +102,94 @@ fn refused(exit: Exit, why: &str) -> Exit {
     exit
 }
 
-/// An alarm that can be backtested.
-type Asked<'a> = (&'a AlarmSpec, &'a MetricAlarm, Source<'a>);
-
-fn asked<'a>(estate: &'a Estate, names: &[String]) -> Result<Vec<Asked<'a>>, String> {
-    let known = || estate.alarms.iter().map(|a| a.name.as_str());
-    let one = |name: &String| {
-        let spec = estate.alarm(name).ok_or_else(|| {
-            let help = match model::problem::nearest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
-            };
-            format!("there is no alarm `{name}`\n  help: {help}")
-        })?;
-        match alarm::source(&spec.kind) {
-            Ok((alarm, source)) => Ok((spec, alarm, source)),
-            Err(why) => Err(format!("alarm `{name}` cannot be backtested: {why}")),
-        }
-    };
-    names.iter().map(one).collect()
+#[cfg(feature = "aws")]
+fn fetched_from_aws(
+    region: &str,
+    watched: &[Watched<'_>],
+    arguments: &Backtest,
+) -> Result<Vec<History>, Exit> {
+    fetch::from_aws(region, watched, arguments.last).map_err(|error| {
+        note(format_args!("{}: {error:#}", styled(print::BAD, "error")));
+        Exit::Unavailable
+    })
 }
 
-fn from_file(path: &Path, asked: &[Asked<'_>]) -> anyhow::Result<Vec<History>> {
+#[cfg(not(feature = "aws"))]
+fn fetched_from_aws(_: &str, _: &[Watched<'_>], _: &Backtest) -> Result<Vec<History>, Exit> {
+    Err(refused(
+        Exit::Usage,
+        "this build lacks the AWS adapters\n  help: build it with `cargo build --release --features aws`",
+    ))
+}
+
+/// The histories of the plan's metric alarms, in order.
+fn from_file(path: &Path, plan: &Plan<'_>) -> anyhow::Result<Vec<History>> {
     let name = || path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", name()))?;
     let sets = history::read(&text).map_err(|why| anyhow::anyhow!("{}: {why}", name()))?;
-    asked
+    let watched: Vec<&Watched<'_>> = plan.watched().collect();
+    watched
         .iter()
-        .map(|(spec, alarm, source)| {
-            let points = match sets.as_slice() {
-                [only] => &only.points,
-                many => many
-                    .iter()
-                    .find(|set| set.names.contains(&spec.name))
-                    .map(|set| &set.points)
-                    .with_context(|| {
-                        format!(
-                            "{} holds {} series, and none has the Id or Label `{}`",
-                            name(),
-                            many.len(),
-                            spec.name
-                        )
-                    })?,
+        .map(|one| {
+            let named =
+                |why: String| anyhow::anyhow!("{}: alarm `{}`: {why}", name(), one.spec.name);
+            let set = match sets.as_slice() {
+                // A file of one series is about the one alarm that was asked for.
+                [only] if watched.len() == 1 || plan.shown.len() == watched.len() => only,
+                many => find(many, one).map_err(named)?,
             };
             // Values of math are not rolled up, as those of an average are not.
-            let stat = match source {
-                Source::Metric(stat) => stat.stat,
-                Source::Math(_) => Stat::Average,
+            let stat = match (&one.source, &one.band) {
+                (Points::Metric(stat), None) => stat.stat,
+                _ => Stat::Average,
             };
-            History::of(points, stat, alarm.period())
-                .map_err(|why| anyhow::anyhow!("{}: alarm `{}`: {why}", name(), spec.name))
+            let mut history = History::of(&set.points, stat, one.alarm.period()).map_err(named)?;
+            if let Some(band) = &one.band {
+                history.band(&sets, band).map_err(named)?;
+            }
+            Ok(history)
         })
         .collect()
 }
 
-/// The inner error is about an alarm, the outer one about the store.
-fn from_store(
-    folder: &Path,
-    asked: &[Asked<'_>],
-    last: Duration,
-) -> anyhow::Result<Result<Vec<History>, String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let clock = Arc::new(SystemClock);
-        let now = clock.now();
-        let store = local::Store::open(folder, clock, local::Limits::default())?;
-        let metrics = store.metrics();
-        let mut histories = Vec::with_capacity(asked.len());
-        for (spec, alarm, source) in asked {
-            // Stepping such math window by window is what `nightbell test` does; over a long
-            // history its values would not be those that the alarm saw.
-            if let Source::Math(program) = source
-                && !program.is_pointwise()
-            {
-                return Ok(Err(format!(
-                    "alarm `{}` cannot be backtested: its math makes of each window what it finds there\n  help: give the values that CloudWatch computed: --data FILE",
-                    spec.name
-                )));
-            }
-            histories.push(fetch(&metrics, alarm, source, Span::last(last, now)).await?);
-        }
-        store.close().await?;
-        Ok(Ok(histories))
-    })
+/// The series of an alarm: by the alarm's name, or by the id that it watches.
+fn find<'a>(sets: &'a [Set], one: &Watched<'_>) -> Result<&'a Set, String> {
+    let by = |name: &str| sets.iter().find(|set| set.names.iter().any(|n| n == name));
+    by(&one.spec.name)
+        .or_else(|| one.id.and_then(by))
+        .ok_or_else(|| {
+            let or = one.id.map(|id| format!(" or `{id}`")).unwrap_or_default();
+            format!(
+                "{} in the file, and none has the Id or Label `{}`{or}",
+                print::count(sets.len(), "series").replace("seriess", "series"),
+                one.spec.name,
+            )
+        })
 }
 
-/// Fetches what an alarm saw at each of its evaluations: one query for each series and phase of its
-/// window. Math that is computed point by point is computed over the whole history at once.
-async fn fetch(
-    metrics: &dyn Metrics,
-    alarm: &MetricAlarm,
-    source: &Source<'_>,
-    last: Span,
-) -> ports::Result<History> {
-    let settings = Settings::default().alarm;
-    let period = alarm.period().max(1);
-    let step = step(alarm);
-    let end = last.end.floor_to(alarm::cadence(alarm));
-    let range = settings.range.periods(alarm.evaluation_periods);
-    let length = last.length().as_secs() + u64::from(range.saturating_mul(period));
-    let start = end - Duration::from_secs(length.div_ceil(step.into()) * u64::from(step));
-    let every = Duration::from_secs(period.into());
-    let mut points = Points::new();
-    let mut samples = Points::new();
-    for phase in 0..period / step {
-        let from = start + Duration::from_secs((phase * step).into());
-        // Whole periods only: one that is under way is not judged yet.
-        let periods = end.since(from).as_secs() / u64::from(period);
-        let window = Span::new(from, from + every * periods as u32);
-        let mut series = Vec::with_capacity(source.needs().len());
-        for stat in source.needs() {
-            series.push(fetch_one(metrics, stat, window).await?);
-        }
-        for slot in source.slots(alarm, window, &series, &settings) {
-            points.extend(slot.value.map(|value| (slot.start, value)));
-            samples.extend(slot.samples.map(|count| (slot.start, count)));
-        }
-    }
-    Ok(History::grid(&points, &samples, step, end - every))
-}
-
-/// Fetches one series, in as many queries as its points need.
-async fn fetch_one(
-    metrics: &dyn Metrics,
-    stat: &MetricStat,
-    window: Span,
-) -> ports::Result<Vec<(Time, f64, Option<f64>)>> {
-    let most = Duration::from_secs(stat.period.max(1).into()) * MOST_POINTS;
-    let mut points = Vec::new();
-    let mut from = window.start;
-    while from < window.end {
-        let span = Span::new(from, (from + most).min(window.end));
-        let query = SeriesQuery {
-            stat: stat.clone(),
-            span,
-        };
-        let found = metrics.get(&[query]).await?;
-        let found = found.into_iter().flat_map(|series| series.points);
-        points.extend(found.map(|p| (p.at, p.value, p.samples)));
-        from = from + most;
-    }
-    Ok(points)
-}
-
-/// The seconds between the evaluations that are backtested: the alarm's own, unless the period has
-/// too many phases to fetch.
-fn step(alarm: &MetricAlarm) -> u32 {
-    let period = alarm.period().max(1);
-    let cadence = (alarm::cadence(alarm).as_secs() as u32).min(period);
-    (cadence..=period)
-        .step_by(cadence as usize)
-        .find(|step| period.is_multiple_of(*step) && period / step <= MOST_PHASES)
-        .unwrap_or(period)
-}
-
-/// Alarms do not see each other, so each core takes the next one.
-fn on_all_cores<'a>(
-    asked: &'a [Asked<'a>],
-    histories: &[History],
-) -> Result<Vec<Tested<'a>>, Refused> {
+/// Metric alarms do not see each other, so each core takes the next one; the composites follow,
+/// children first.
+fn test_all<'a>(plan: &'a Plan<'a>, histories: Vec<History>) -> Result<Vec<Tested<'a>>, Refused> {
+    let nodes: Vec<(&Node<'a>, &Watched<'a>)> = plan
+        .nodes
+        .iter()
+        .filter_map(|node| Some((node, node.kind.watched()?)))
+        .collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(asked), Some(history)) = (asked.get(number), histories.get(number)) else {
+            let (Some((node, one)), Some(history)) = (nodes.get(number), histories.get(number))
+            else {
                 return done;
             };
-            done.push((number, test(asked, history)));
+            done.push((number, test(node, one, history)));
         }
     };
     let mut all: Vec<(usize, Result<Tested<'a>, Refused>)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..cores.min(asked.len()))
+        let others: Vec<_> = (1..cores.min(nodes.len()))
             .map(|_| scope.spawn(work))
             .collect();
         let mut all = work();
@@ -283,67 +202,77 @@ fn on_all_cores<'a>(
         all
     });
     all.sort_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, tested)| tested).collect()
+    let mut metrics = all.into_iter().map(|(_, tested)| tested);
+    let mut tested: Vec<Tested<'a>> = Vec::with_capacity(plan.nodes.len());
+    for node in &plan.nodes {
+        let one = match &node.kind {
+            Kind::Metric(_) => match metrics.next() {
+                Some(one) => one?,
+                None => break,
+            },
+            Kind::Composite { rule, children } => {
+                let outcomes: Vec<&Outcome> = children
+                    .iter()
+                    .map(|child| &tested[*child].outcome)
+                    .collect();
+                let outcome = compose(rule, &outcomes, &settings(node));
+                Tested {
+                    spec: node.spec,
+                    kind: &node.kind,
+                    points: (0, 0),
+                    strip: strip_of_states(&outcomes, &outcome, WIDTH),
+                    outcome,
+                    suggestions: Vec::new(),
+                    children,
+                }
+            }
+        };
+        tested.push(one);
+    }
+    Ok(tested)
+}
+
+/// Of a child every transition is needed, of others the first ones to show.
+fn settings(node: &Node<'_>) -> Settings {
+    match node.is_child {
+        true => Settings {
+            keep: usize::MAX,
+            ..Settings::default()
+        },
+        false => Settings::default(),
+    }
 }
 
 fn test<'a>(
-    (spec, alarm, source): &'a Asked<'a>,
+    node: &'a Node<'a>,
+    one: &Watched<'_>,
     history: &History,
 ) -> Result<Tested<'a>, Refused> {
     let series = history.series();
-    let settings = Settings::default();
+    let settings = settings(node);
+    let banded = history
+        .edges()
+        .and_then(|(lower, upper)| beyond(one.alarm, series.values, &Recorded { lower, upper }));
+    let (alarm, series) = match &banded {
+        Some((alarm, values)) => (alarm, Series { values, ..series }),
+        None => (one.alarm, series),
+    };
     let outcome = backtest(alarm, &series, &settings)?;
+    // Another number would be another distance from the band, which no alarm can say.
+    let suggestions = match banded {
+        Some(_) => Vec::new(),
+        None => suggest(alarm, &series, &settings, &AT_MOST)?,
+    };
     Ok(Tested {
-        spec,
-        alarm,
-        source,
+        spec: node.spec,
+        kind: &node.kind,
         points: (
             series.values.iter().filter(|v| !v.is_nan()).count(),
             series.values.len(),
         ),
-        suggestions: suggest(alarm, &series, &settings, &AT_MOST)?,
+        suggestions,
         strip: strip(alarm, &series, &outcome, WIDTH),
         outcome,
+        children: &[],
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use model::Watch;
-
-    use super::*;
-
-    fn alarm(period: u32, n: u32) -> MetricAlarm {
-        MetricAlarm {
-            watch: Watch::Metric(MetricStat {
-                metric: model::MetricId::new("Test", "m", []),
-                stat: Stat::Sum,
-                period,
-                unit: None,
-                region: None,
-            }),
-            threshold: model::Threshold::Number {
-                comparison: model::Comparison::Greater,
-                value: 1.0,
-            },
-            evaluation_periods: n,
-            datapoints_to_alarm: None,
-            missing: model::Missing::NotBreaching,
-            low_samples: model::LowSamples::Evaluate,
-            warm_up: None,
-        }
-    }
-
-    #[test]
-    fn windows_slide_at_the_pace_of_the_evaluations() {
-        let check =
-            |period, n, expect| assert_eq!(step(&alarm(period, n)), expect, "{n} x {period}");
-        check(10, 3, 10);
-        check(60, 3, 60);
-        check(300, 3, 60);
-        check(3_600, 24, 60);
-        check(3_600, 25, 3_600);
-        check(86_400, 1, 1_440);
-        check(86_400, 7, 3_600);
-    }
 }

@@ -129,7 +129,12 @@ fn tell(
     results: &[(String, CaseResult)],
     coverage: &suite::Coverage,
 ) {
+    let mut apart = false;
     for (_, result) in results {
+        let told = !(global.quiet && matches!(result.outcome, Outcome::Passed));
+        if std::mem::take(&mut apart) && told {
+            line("");
+        }
         match &result.outcome {
             Outcome::Passed if global.quiet => {}
             Outcome::Passed => line(format_args!(
@@ -157,10 +162,11 @@ fn tell(
                     ));
                 }
                 line("");
-                for row in suite::drawing(result).lines() {
+                let drawing = suite::drawing(result);
+                for row in drawing.lines() {
                     line(format_args!("    {row}").to_string().trim_end());
                 }
-                line("");
+                apart = !drawing.is_empty();
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Histories: points from a file or a store, put on the grid of an alarm's evaluations.
 
+use std::time::Duration;
+
 use evaluator::backtest::Series;
 use model::{Stat, Time};
 use serde_json::Value;
@@ -22,6 +24,8 @@ pub(super) struct History {
     step: u32,
     values: Vec<f64>,
     samples: Option<Vec<f64>>,
+    /// The lower and the upper edge of a recorded band.
+    band: Option<(Vec<f64>, Vec<f64>)>,
 }
 
 /// Longer than any history: twenty years of minutes.
@@ -38,10 +42,16 @@ impl History {
     }
 
     /// Points of a store, `step` seconds apart or a multiple of it, until the period that starts at
-    /// `last`. The history starts with its first point: a metric that did not exist yet was not
-    /// missing.
-    pub(super) fn grid(points: &Points, samples: &Points, step: u32, last: Time) -> History {
-        let start = points.iter().map(|(at, _)| *at).min().unwrap_or(last);
+    /// `last`. The history starts with its first point, since a metric that did not exist yet was
+    /// not missing, or `before` it.
+    pub(super) fn grid(
+        points: &Points,
+        samples: &Points,
+        step: u32,
+        before: Duration,
+        last: Time,
+    ) -> History {
+        let start = points.iter().map(|(at, _)| *at).min().unwrap_or(last) - before;
         let index = |at: Time| (at.since(start).as_secs() / u64::from(step.max(1))) as usize;
         let count = match points.is_empty() {
             true => 0,
@@ -61,7 +71,50 @@ impl History {
             step,
             values: place(points),
             samples: (!samples.is_empty()).then(|| place(samples)),
+            band: None,
         }
+    }
+
+    /// The edges of the band, if it has one.
+    pub(super) fn edges(&self) -> Option<(&[f64], &[f64])> {
+        let (lower, upper) = self.band.as_ref()?;
+        Some((lower, upper))
+    }
+
+    /// Adds the band that was recorded: GetMetricData gives its two edges as two results of one
+    /// Id. Which is which the values tell.
+    pub(super) fn band(&mut self, sets: &[Set], id: &str) -> Result<(), String> {
+        let found: Vec<&Set> = sets
+            .iter()
+            .filter(|set| set.names.iter().any(|name| name == id))
+            .collect();
+        let [a, b] = found.as_slice() else {
+            return Err(format!(
+                "its band `{id}` has {} edges in the file; expected the two results that GetMetricData gives for ANOMALY_DETECTION_BAND",
+                found.len()
+            ));
+        };
+        let place = |points: &Points| {
+            let mut values = vec![f64::NAN; self.values.len()];
+            for (at, value) in points.iter().filter(|(at, _)| *at >= self.start) {
+                let index = at.since(self.start).as_secs() / u64::from(self.step.max(1));
+                if let Some(slot) = values.get_mut(index as usize) {
+                    *slot = *value;
+                }
+            }
+            values
+        };
+        let (a, b) = (place(&a.points), place(&b.points));
+        let edge = |pick: fn(f64, f64) -> f64| {
+            let both = a.iter().zip(&b);
+            both.map(|(a, b)| match a.is_nan() || b.is_nan() {
+                true => f64::NAN,
+                false => pick(*a, *b),
+            })
+            .collect()
+        };
+        self.band = Some((edge(f64::min), edge(f64::max)));
+        Ok(())
     }
 
     /// Points of a file. They are the alarm's statistic over its period, or, where they are closer
@@ -90,7 +143,7 @@ impl History {
                 "from {first} to {last} are too many periods of {step} s"
             ));
         }
-        let cells = History::grid(&points, &Points::new(), step, last);
+        let cells = History::grid(&points, &Points::new(), step, Duration::ZERO, last);
         if step == period {
             return Ok(cells);
         }

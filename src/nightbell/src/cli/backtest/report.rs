@@ -4,50 +4,50 @@ use std::fmt::Write as _;
 
 use evaluator::alarm::Source;
 use model::time::{format_duration, spell_duration};
-use model::{MetricAlarm, Watch};
 use serde_json::{Value, json};
 
 use super::Tested;
+use super::plan::{Kind, Plan};
 use crate::cli::print::{self, styled};
 
-/// What one alarm would have done, for people.
-pub(super) fn text(tested: &Tested<'_>) -> String {
+/// What one alarm would have done, for people. A composite's children are among `all`.
+pub(super) fn text(tested: &Tested<'_>, all: &[Tested<'_>]) -> String {
     let Tested {
         spec,
-        alarm,
-        source,
+        kind,
         outcome,
         strip,
         ..
     } = tested;
     let mut out = String::new();
-    let period = format_duration(std::time::Duration::from_secs(alarm.period().into()));
     // Writing to a string does not fail.
     let _ = writeln!(
         out,
-        "{}  {} {}, {} of {} periods of {period}",
+        "{}  {}",
         styled(print::STRONG, &spec.name),
-        watched(alarm, source),
-        alarm.threshold,
-        alarm.m(),
-        alarm.evaluation_periods,
+        watched(kind),
     );
     let Some(span) = outcome.span else {
-        let _ = writeln!(
-            out,
-            "  {}: {} of history, fewer than one evaluation looks at",
-            styled(print::DOUBT, "nothing to judge"),
-            print::count(tested.points.0, "point"),
-        );
+        let why = match kind {
+            Kind::Metric(_) => format!(
+                "{} of history, fewer than one evaluation looks at",
+                print::count(tested.points.0, "point")
+            ),
+            Kind::Composite { .. } => "its children have no history together".to_owned(),
+        };
+        let _ = writeln!(out, "  {}: {why}", styled(print::DOUBT, "nothing to judge"),);
         return out;
+    };
+    let missing = match kind {
+        Kind::Metric(_) => format!(", {} missing", percent(tested)),
+        Kind::Composite { .. } => String::new(),
     };
     let _ = writeln!(
         out,
-        "  {} to {}, {}, {} missing",
+        "  {} to {}, {}{missing}",
         span.start,
         span.end,
         print::count(outcome.evaluations as usize, "evaluation"),
-        percent(tested),
     );
     let _ = writeln!(out, "  {}", strip.values);
     if !strip.alarm.is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn text(tested: &Tested<'_>) -> String {
             Some(value) => writeln!(
                 out,
                 "  {goal:<16} with {} {value} ({} in this history)",
-                sign(tested),
+                sign(kind),
                 print::count(found.fired as usize, "time")
             ),
             None => writeln!(
@@ -89,22 +89,44 @@ pub(super) fn text(tested: &Tested<'_>) -> String {
             ),
         };
     }
+    for child in tested.children.iter().filter_map(|child| all.get(*child)) {
+        let _ = writeln!(
+            out,
+            "  {} fired {}, in ALARM for {}",
+            child.spec.name,
+            print::count(child.outcome.fired as usize, "time"),
+            spell_duration(child.outcome.in_alarm),
+        );
+    }
     out
 }
 
-fn watched(alarm: &MetricAlarm, source: &Source<'_>) -> String {
-    match (source, &alarm.watch) {
-        (Source::Metric(stat), _) => format!("{} of {}", stat.stat, stat.metric),
-        (Source::Math(_), Watch::Math { watch, .. }) => format!("{watch} of metric math"),
-        (Source::Math(_), Watch::Metric(_)) => "metric math".to_owned(),
-    }
+fn watched(kind: &Kind<'_>) -> String {
+    let one = match kind {
+        Kind::Composite { rule, .. } => return format!("composite: {rule}"),
+        Kind::Metric(one) => one,
+    };
+    let alarm = one.alarm;
+    let what = match (&one.source, one.id) {
+        (_, Some(id)) => format!("{id} of metric math"),
+        (Source::Metric(stat), None) => format!("{} of {}", stat.stat, stat.metric),
+        (Source::Math(_), None) => "metric math".to_owned(),
+    };
+    let period = format_duration(std::time::Duration::from_secs(alarm.period().into()));
+    format!(
+        "{what} {}, {} of {} periods of {period}",
+        alarm.threshold,
+        alarm.m(),
+        alarm.evaluation_periods,
+    )
 }
 
-fn sign(tested: &Tested<'_>) -> &'static str {
-    match &tested.alarm.threshold {
-        model::Threshold::Number { comparison, .. } | model::Threshold::Band { comparison, .. } => {
-            comparison.sign()
-        }
+fn sign(kind: &Kind<'_>) -> &'static str {
+    match kind.watched().map(|one| &one.alarm.threshold) {
+        Some(
+            model::Threshold::Number { comparison, .. } | model::Threshold::Band { comparison, .. },
+        ) => comparison.sign(),
+        None => "",
     }
 }
 
@@ -118,10 +140,10 @@ fn missing_share(real: usize, all: usize) -> f64 {
 }
 
 /// The same for programs.
-pub(super) fn json(tested: &[Tested<'_>]) -> Value {
+pub(super) fn json(plan: &Plan<'_>, all: &[Tested<'_>]) -> Value {
     let one = |tested: &Tested<'_>| {
         let outcome = &tested.outcome;
-        let (real, all) = tested.points;
+        let (real, places) = tested.points;
         let suggestions: Vec<Value> = tested
             .suggestions
             .iter()
@@ -132,13 +154,13 @@ pub(super) fn json(tested: &[Tested<'_>]) -> Value {
             .iter()
             .map(|f| json!({ "at": f.at, "from": f.from, "to": f.to }))
             .collect();
-        json!({
+        let mut told = json!({
             "alarm": tested.spec.name,
-            "threshold": tested.alarm.threshold.to_string(),
+            "threshold": tested.kind.watched().map(|one| one.alarm.threshold.to_string()),
             "span": outcome.span,
             "evaluations": outcome.evaluations,
             "points": real,
-            "missing": all - real,
+            "missing": places - real,
             "fired": outcome.fired,
             "minutes_in_alarm": outcome.minutes_in_alarm(),
             "longest": outcome.longest,
@@ -148,7 +170,22 @@ pub(super) fn json(tested: &[Tested<'_>]) -> Value {
             "transitions": transitions,
             "suggestions": suggestions,
             "values": tested.strip.values,
-        })
+        });
+        if let Kind::Composite { rule, .. } = tested.kind {
+            let children = tested.children.iter().filter_map(|child| all.get(*child));
+            told["rule"] = json!(rule.to_string());
+            told["children"] = children
+                .map(|child| {
+                    json!({
+                        "alarm": child.spec.name,
+                        "fired": child.outcome.fired,
+                        "minutes_in_alarm": child.outcome.minutes_in_alarm(),
+                    })
+                })
+                .collect();
+        }
+        told
     };
-    json!({ "alarms": tested.iter().map(one).collect::<Vec<_>>() })
+    let shown = plan.shown.iter().filter_map(|shown| all.get(*shown));
+    json!({ "alarms": shown.map(one).collect::<Vec<_>>() })
 }

@@ -2,8 +2,9 @@
 
 use model::Place;
 
-/// The text with the flow sequence that begins at `place` replaced by `list`; `None` when no flow
-/// sequence begins there (a list over several lines with dashes is not rewritten).
+/// The text with the flow sequence that begins at `place`, or is the value of the key there, replaced
+/// by `list`; `None` when there is no flow sequence (a list over several lines with dashes is not
+/// rewritten).
 pub fn replace(text: &str, place: &Place, list: &str) -> Option<String> {
     let line_start: usize = text
         .split_inclusive('\n')
@@ -16,7 +17,16 @@ pub fn replace(text: &str, place: &Place, list: &str) -> Option<String> {
         .take((place.column as usize).checked_sub(1)?)
         .map(char::len_utf8)
         .sum();
-    let start = line_start + offset;
+    let rest = line.get(offset..)?.lines().next()?;
+    let value = match rest.starts_with('[') {
+        true => 0,
+        false => {
+            let after_key = rest.find(": ")? + 2;
+            let blanks = rest[after_key..].len() - rest[after_key..].trim_start().len();
+            after_key + blanks
+        }
+    };
+    let start = line_start + offset + value;
     let end = start + sequence(text.get(start..)?)?;
     Some(format!("{}{list}{}", &text[..start], &text[end..]))
 }
@@ -56,6 +66,11 @@ mod tests {
         );
         assert_eq!(
             replace(text, &at(3, 6), "[1]").unwrap(),
+            "x:\n  a: [{ at: 1m, to: OK }, []]\n  b: [1]\n"
+        );
+        // The place of a list is that of its key.
+        assert_eq!(
+            replace(text, &at(3, 3), "[1]").unwrap(),
             "x:\n  a: [{ at: 1m, to: OK }, []]\n  b: [1]\n"
         );
         assert_eq!(replace(text, &at(1, 1), "[]"), None);

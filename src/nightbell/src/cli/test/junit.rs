@@ -47,7 +47,11 @@ pub fn report(results: &[(String, CaseResult)]) -> String {
                         .map(|f| format!("{}: {}", f.place, f.message))
                         .collect();
                     let first = all.first().map_or("", String::as_str);
-                    let whole = format!("{}\n\n{}", all.join("\n"), drawing(result));
+                    let mut whole = all.join("\n");
+                    let drawing = drawing(result);
+                    if !drawing.is_empty() {
+                        whole = format!("{whole}\n\n{drawing}");
+                    }
                     writeln!(
                         out,
                         "><failure message=\"{}\">{}</failure></testcase>",

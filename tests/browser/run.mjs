@@ -19,6 +19,7 @@ import { accessible, all, fitsAPhone, open, watch } from "./audit.mjs";
 import { REBOUND, isRefused } from "./foreign.mjs";
 import { plain } from "./mail.mjs";
 import { start, until } from "./nightbell.mjs";
+import { pictures } from "./pictures.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: options } = parseArgs({
@@ -88,6 +89,11 @@ async function story() {
   say("the counter's page shows its count");
   await page.goto(at("/svc/counter/"));
   await page.waitForFunction(() => /\d/.test(document.getElementById("count")?.textContent ?? ""), null, { timeout: 20_000 });
+
+  say("pictures are dropped, resized, shared, deleted and taken back");
+  await pictures(browser, server, async (shown, name) => {
+    await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
+  });
 
   say("a web page elsewhere is refused");
   await isRefused(context, server);

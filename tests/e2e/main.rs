@@ -6,6 +6,7 @@ mod backtest;
 #[path = "../binary.rs"]
 mod binary;
 mod guard;
+mod pictures;
 mod restart;
 mod story;
 mod world;

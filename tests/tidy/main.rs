@@ -23,6 +23,7 @@ const RINGS: &[(&str, u8)] = &[
     ("local", 2),
     ("counter", 3),
     ("announcement", 3),
+    ("resize", 3),
     ("lambda", 3),
     ("nightbell", 3),
 ];
@@ -36,6 +37,8 @@ const SAME_RING: &[(&str, &str)] = &[
     ("identity", "ports"),
     ("lambda", "counter"),
     ("nightbell", "counter"),
+    ("nightbell", "resize"),
+    ("lambda", "resize"),
 ];
 
 /// What ring 0 may not call: clocks, files, the environment, randomness, threads.

@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use model::{Dimensions, Unit};
 use ports::Clock;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::pump::{Pump, Stream};
@@ -24,6 +25,8 @@ use crate::runtime::{Failure, Function, datum, request_id};
 
 /// API Gateway's payload limit.
 const MAX_BODY: usize = 10 * 1024 * 1024;
+/// All bodies of one API that are in memory at once, in KiB; one more waits.
+const BODIES: usize = 256 * 1024;
 
 /// One API and the function behind it.
 pub struct Api {
@@ -36,6 +39,7 @@ pub struct Api {
     pump: Pump,
     access_log: Stream,
     clock: Arc<dyn Clock>,
+    bodies: Semaphore,
 }
 
 struct Seen {
@@ -65,6 +69,7 @@ impl Api {
             ),
             pump: pump.clone(),
             clock,
+            bodies: Semaphore::new(BODIES),
         })
     }
 
@@ -122,6 +127,11 @@ impl Api {
     /// The response, the integration's milliseconds, and what went wrong in it.
     async fn answer(&self, request: Request) -> (Response, f64, Option<String>) {
         let (parts, body) = request.into_parts();
+        // Who sends no length may send the most.
+        let most = axum::body::HttpBody::size_hint(&body).upper().unwrap_or(MAX_BODY as u64);
+        let share = most.min(MAX_BODY as u64).div_ceil(1024) as u32;
+        // Never closed. Held until the answer, since the function holds the body, too.
+        let _room = self.bodies.acquire_many(share).await;
         let body = match http_body_util::Limited::new(body, MAX_BODY).collect().await {
             Ok(whole) => whole.to_bytes(),
             Err(_) => {

@@ -26,7 +26,7 @@ use crate::daemon::{Daemon, Local, Ports};
 use crate::http;
 use crate::services::{self, Gateway, Ground};
 use crate::tasks::{
-    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, respond::Respond, sweep::Sweep,
+    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, pictures::Pictures, respond::Respond, sweep::Sweep,
 };
 use crate::traffic;
 
@@ -105,8 +105,11 @@ impl App {
             services::app_clients(reachable(address)),
         )
         .await?;
+        store.answer_at(&estate.project.console_url);
+        services::define_tables(&estate.project, &store).await?;
         let gateway = Gateway::new(&Ground {
             project: &estate.project,
+            store: &store,
             documents: Arc::new(store.tables()),
             users: &users,
             pump: &pump,
@@ -131,7 +134,7 @@ impl App {
         };
         let daemon = Daemon::open(clock.clone(), estate, ports, local).await?;
         let stop = CancellationToken::new();
-        let driver = start_tasks(&daemon, &clock, &stop, &dispatch);
+        let driver = start_tasks(&daemon, &gateway, &stop, &dispatch);
         let router = http::router(daemon.clone(), gateway.clone(), address).layer(
             middleware::from_fn(move |request: Request, next: Next| {
                 next.run(request).with_subscriber(dispatch.clone())
@@ -212,6 +215,10 @@ impl App {
         if let Some(visitors) = visitors {
             visitors.abort();
         }
+        if let Some(platform) = gateway.pictures() {
+            // Clicks that cannot be written now are lost with the process, as a kill loses them.
+            let _ = platform.flush_clicks().await;
+        }
         daemon.local.pump.flush().await;
         daemon.local.store.close().await?;
         drop((daemon, gateway));
@@ -225,15 +232,18 @@ impl App {
 
 fn start_tasks(
     daemon: &Arc<Daemon>,
-    clock: &Arc<dyn Clock>,
+    gateway: &Gateway,
     stop: &CancellationToken,
     dispatch: &tracing::Dispatch,
 ) -> Driver {
-    let mut driver = Driver::new(clock.clone(), stop.clone(), dispatch.clone());
+    let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch.clone());
     driver.start(Evaluate::new(daemon.clone()), Poke::default());
     driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
     driver.start(Heartbeat(daemon.clone()), Poke::default());
     driver.start(Sweep(daemon.clone()), Poke::default());
+    if let Some(platform) = gateway.pictures() {
+        driver.start(Pictures::new(platform.clone()), Poke::default());
+    }
     let statuses = driver.statuses();
     *daemon
         .statuses

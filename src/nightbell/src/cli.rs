@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod check;
 pub mod fault;
+pub mod invalidations;
 pub mod preview;
 pub mod print;
 pub mod test;
@@ -132,6 +133,8 @@ pub enum Command {
     Backtest(Backtest),
     /// Draw a dashboard to a file
     Preview(Preview),
+    /// List what a CDN has to forget after a deployment of static files
+    Invalidations(Invalidations),
     /// Print the JSON Schema of a file kind
     Schema {
         /// Which kind; without one, the kinds
@@ -246,6 +249,18 @@ pub struct Backtest {
     pub from: Source,
 }
 
+/// `invalidations`
+#[derive(Debug, Args)]
+pub struct Invalidations {
+    /// What was there: a folder, or a manifest that `--write` wrote
+    pub before: PathBuf,
+    /// What is there now: the same
+    pub after: PathBuf,
+    /// Keep what is there now as a manifest, for the next time
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
 /// `nightbell preview`
 #[derive(Debug, Clone, Args)]
 pub struct Preview {
@@ -321,6 +336,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Test(arguments) => test::run(&global, &arguments),
         Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
+        Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {
             clap_complete::generate(

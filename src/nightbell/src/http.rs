@@ -32,6 +32,7 @@ const NO_METHOD: &str = "this resource does not take that method; see /api/opena
 pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
     let users = daemon.local.users.clone();
+    let objects = local::web::router(&daemon.local.store);
     let (api, document) = api::routes();
     let document = serde_json::to_value(&document).unwrap_or_default();
     let console = pages::routes(gateway.clone()).layer(middleware::map_response(protect));
@@ -66,6 +67,7 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         .route("/svc/{service}/", any(services::enter))
         .with_state(gateway);
     own.merge(users)
+        .merge(objects)
         .merge(services)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))

@@ -1,5 +1,7 @@
 //! The services behind the local gateway, wired to the local store.
 
+mod resize;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,24 +26,29 @@ use telemetry::xray::Sampling;
 use crate::http::problem::Problem;
 
 /// The services that this version runs locally.
-pub const RUNNING: &[&str] = &["counter"];
+pub const RUNNING: &[&str] = &["counter", "resize"];
 
 /// What our own code emits: the catalogue that `check` holds alarms and dashboards against.
 pub fn declared() -> Vec<Declared> {
-    counter::declared()
+    let mut all = counter::declared();
+    all.extend(::resize::declared());
+    all
 }
 
 /// The local APIs by service.
 #[derive(Clone, Default)]
 pub struct Gateway {
     apis: Arc<BTreeMap<String, Arc<Api>>>,
+    pictures: Option<Arc<::resize::Platform>>,
 }
 
 /// What the services are built on.
 pub struct Ground<'a> {
     /// Their names and addresses.
     pub project: &'a Project,
-    /// Their tables.
+    /// Their tables and buckets.
+    pub store: &'a local::Store,
+    /// Their documents.
     pub documents: Arc<dyn Documents>,
     /// Whose tokens count.
     pub users: &'a Arc<UserPool>,
@@ -63,6 +70,17 @@ impl Ground<'_> {
             self.clock.clone(),
         ))
     }
+}
+
+/// The tables that the project's services need, made before they start.
+///
+/// # Errors
+/// When a table is there already in another shape, or cannot be made.
+pub async fn define_tables(project: &Project, store: &local::Store) -> ports::Result<()> {
+    if let Some(table) = resize::table(project) {
+        store.tables().define(&table).await?;
+    }
+    Ok(())
 }
 
 /// The app clients of the local user pool, one a service: a sign-in leads back to its pages.
@@ -90,9 +108,19 @@ impl Gateway {
         if let Some(api) = counter_api(ground) {
             apis.insert("counter".to_string(), api);
         }
+        let pictures = resize::pictures(ground).map(|pictures| {
+            apis.insert("resize".to_string(), pictures.api);
+            pictures.platform
+        });
         Gateway {
             apis: Arc::new(apis),
+            pictures,
         }
+    }
+
+    /// The image platform, where the project has one.
+    pub fn pictures(&self) -> Option<&Arc<::resize::Platform>> {
+        self.pictures.as_ref()
     }
 
     /// The services that run, by name.
@@ -138,6 +166,8 @@ pub async fn enter(State(gateway): State<Gateway>, mut request: Request) -> Resp
         return Problem::bad_request("the path is not one").into_response();
     };
     *request.uri_mut() = Uri::from(inner);
+    // The path's parts as our own router read them are none of the service's.
+    request.extensions_mut().clear();
     api.handle(request).await
 }
 

@@ -6,6 +6,7 @@
 pub mod driver;
 pub mod evaluate;
 pub mod heartbeat;
+pub mod pictures;
 pub mod respond;
 pub mod sweep;
 

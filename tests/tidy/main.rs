@@ -38,6 +38,8 @@ const SAME_RING: &[(&str, &str)] = &[
     ("lambda", "counter"),
     ("nightbell", "counter"),
     ("nightbell", "resize"),
+    ("nightbell", "announcement"),
+    ("lambda", "announcement"),
     ("lambda", "resize"),
 ];
 

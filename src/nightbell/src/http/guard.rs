@@ -81,7 +81,11 @@ impl Allowed {
             // What a browser sends for a page elsewhere names that page, so this is a program; the
             // services know for themselves who may write.
             // A signed address says itself what it allows.
-            (None, None) if ["/svc/", "/local/objects/"].iter().any(|p| uri.path().starts_with(p)) => {
+            (None, None)
+                if ["/svc/", "/local/objects/"]
+                    .iter()
+                    .any(|p| uri.path().starts_with(p)) =>
+            {
                 Ok(())
             }
             (None, None) => Err("a write needs an `Origin` header that names this server".into()),

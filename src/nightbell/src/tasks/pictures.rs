@@ -37,10 +37,17 @@ impl Task for Pictures {
     }
 
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
-        let due = *self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner) <= now;
+        let due = *self
+            .next_sweep
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            <= now;
         let summary = if due {
             let swept = self.platform.sweep().await?;
-            *self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner) = now + SWEEP;
+            *self
+                .next_sweep
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = now + SWEEP;
             format!(
                 "completed {} uploads; removed {} images, {} objects without one, {} links; {} left for the next time",
                 swept.repaired, swept.removed, swept.orphans, swept.links, swept.failed

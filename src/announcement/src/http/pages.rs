@@ -94,7 +94,8 @@ fn guard(response: &mut Response, pool: &str) {
          connect-src 'self' {pool}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     set(response, header::CONTENT_SECURITY_POLICY, &policy);
-    set(response, header::REFERRER_POLICY, "no-referrer");
+    // With `no-referrer` a browser would send a form with the origin `null`.
+    set(response, header::REFERRER_POLICY, "same-origin");
 }
 
 /// `https://host` of an address.

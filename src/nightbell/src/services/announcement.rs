@@ -127,6 +127,8 @@ pub(super) async fn host(ground: &Ground<'_>, hosts: &Hosts) -> anyhow::Result<(
         .stream(
             StreamMapping {
                 dead_letter: Some(config.dead_letters.clone()),
+                // As long as the stream has it: given up, an event would be told to nobody.
+                retries: 10_000,
                 ..StreamMapping::new("announcement-notify", config.tables.events.clone())
             },
             notify.clone(),

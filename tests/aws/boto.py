@@ -1,6 +1,6 @@
 """boto3 as an independent client: one JSON request a line, one JSON answer a line.
 
-A request is {"service", "operation", "params"}; times are ISO 8601 texts. An answer is
+A request is {"region", "service", "operation", "params"}; times are ISO 8601 texts. An answer is
 {"ok": ...} or {"error": code}.
 """
 
@@ -15,17 +15,17 @@ endpoint = sys.argv[1]
 clients = {}
 
 
-def client(service):
-    if service not in clients:
-        clients[service] = boto3.client(
+def client(service, region):
+    if (service, region) not in clients:
+        clients[service, region] = boto3.client(
             service,
             endpoint_url=endpoint,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
-    return clients[service]
+    return clients[service, region]
 
 
 def plain(value):
@@ -35,7 +35,7 @@ def plain(value):
 for line in sys.stdin:
     asked = json.loads(line)
     try:
-        answer = getattr(client(asked["service"]), asked["operation"])(**asked["params"])
+        answer = getattr(client(asked["service"], asked["region"]), asked["operation"])(**asked["params"])
         answer.pop("ResponseMetadata", None)
         reply = {"ok": answer}
     except botocore.exceptions.ClientError as error:

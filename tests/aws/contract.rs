@@ -323,3 +323,11 @@ async fn a_holder_that_lost_its_lease_appends_nothing_any_more() {
     let read: Vec<_> = read.into_iter().map(|(_, entry)| entry).collect();
     assert_eq!(read, entry);
 }
+
+#[tokio::test]
+async fn cloudwatch_keeps_the_contract_of_the_control_plane() {
+    let topic = boto("sns", "create_topic", json!({ "Name": "control-plane" }));
+    let topic = topic["TopicArn"].as_str().unwrap();
+    let plane = aws::ControlPlane::new(&config().await, None);
+    contract::control_plane(&plane, topic, &run("control-plane")).await;
+}

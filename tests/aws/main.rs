@@ -5,10 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod backtest;
+mod commands;
 mod contract;
 mod differential;
+mod inventory;
 mod metrics;
 mod moto;
+mod proxy;
+mod reconcile;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

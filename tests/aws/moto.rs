@@ -39,8 +39,19 @@ impl Moto {
 
     /// Calls an operation with boto3 and gives its answer, or the error's code.
     pub fn boto(&self, service: &str, operation: &str, params: Value) -> Result<Value, String> {
+        self.boto_in("us-east-1", service, operation, params)
+    }
+
+    /// The same in another Region.
+    pub fn boto_in(
+        &self,
+        region: &str,
+        service: &str,
+        operation: &str,
+        params: Value,
+    ) -> Result<Value, String> {
         let mut boto = self.boto.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = json!({ "service": service, "operation": operation, "params": params });
+        let asked = json!({ "region": region, "service": service, "operation": operation, "params": params });
         writeln!(boto.input, "{asked}").expect("boto.py reads until its input closes");
         let answer: Value =
             serde_json::from_str(&boto.line()).expect("boto.py answers a line of JSON");

@@ -3,7 +3,7 @@
 Prints one line, `PORT`. moto itself is the emulator; what stands here teaches it what the current
 SDK needs and moto lacks:
  - Smithy RPC v2 CBOR for CloudWatch, translated to and from moto's JSON with botocore's serializers;
- - pages of DescribeAlarms (MaxRecords, NextToken);
+ - alarms, their history and who changed them (moto_alarms.py);
  - FilterLogEvents with startFromHead=false, and filter patterns of several quoted terms.
 """
 
@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import threading
+import time
 
 # moto reads these when it is imported.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
@@ -26,6 +27,7 @@ import botocore.model
 import botocore.parsers
 import botocore.serialize
 import moto.logs.models
+import moto_alarms
 import werkzeug.serving
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -45,8 +47,34 @@ class Teacher:
 
     def __init__(self, inner):
         self.inner = inner
+        # What was asked and how long it took in here: {"cloudwatch.DescribeAlarms": [count, seconds]}.
+        self.calls = {}
 
     def __call__(self, environ, start_response):
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/nightbell/"):
+            return self.steer(path, environ, start_response)
+        name, began = operation_of(environ), time.perf_counter()
+        try:
+            return self.answer(environ, start_response)
+        finally:
+            counted = self.calls.setdefault(name, [0, 0.0])
+            counted[0] += 1
+            counted[1] += time.perf_counter() - began
+
+    def steer(self, path, environ, start_response):
+        """What only tests ask: counts of calls, and a tag index that lags."""
+        reply = b"{}"
+        if path == "/nightbell/calls":
+            reply = json.dumps(self.calls).encode()
+            if environ["REQUEST_METHOD"] == "DELETE":
+                self.calls = {}
+        elif path == "/nightbell/lag":
+            moto_alarms.lag(environ["REQUEST_METHOD"] == "PUT")
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(reply)))])
+        return [reply]
+
+    def answer(self, environ, start_response):
         rpc = RPC_PATH.match(environ.get("PATH_INFO", ""))
         if rpc and environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor":
             return self.cloudwatch(rpc[1], environ, start_response)
@@ -88,8 +116,6 @@ class Teacher:
             HTTP_X_AMZ_TARGET=f"{TARGET}.{operation}",
         )
         if status.startswith("200"):
-            if operation == "DescribeAlarms":
-                answer = alarm_page(asked, answer)
             reply = to_cbor(answer, model.output_shape)
         else:
             words = answer.get("message") or answer.get("Message") or ""
@@ -149,23 +175,20 @@ def to_cbor(answer, shape):
     return bytes(data)
 
 
-def alarm_page(asked, answer):
-    """The part of all alarms that MaxRecords and NextToken ask for; AWS's default is 50."""
-    kinds = asked.get("AlarmTypes") or ["MetricAlarm"]
-    alarms = [
-        (f"{kind}s", alarm)
-        for kind in ("MetricAlarm", "CompositeAlarm")
-        if kind in kinds
-        for alarm in answer.get(f"{kind}s", [])
-    ]
-    first = int(asked.get("NextToken") or 0)
-    last = first + int(asked.get("MaxRecords") or 50)
-    page = {"MetricAlarms": [], "CompositeAlarms": []}
-    for kind, alarm in alarms[first:last]:
-        page[kind].append(alarm)
-    if last < len(alarms):
-        page["NextToken"] = str(last)
-    return page
+def operation_of(environ):
+    """`service.Operation`, or the service with method and path where an API is RESTful."""
+    signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    service = {"monitoring": "cloudwatch"}.get(signed[1], signed[1]) if signed else "unsigned"
+    target, rpc = environ.get("HTTP_X_AMZ_TARGET"), RPC_PATH.match(environ.get("PATH_INFO", ""))
+    if target or rpc:
+        return f"{service}.{target.rpartition('.')[2] if target else rpc[1]}"
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = body_of(environ)
+        environ["wsgi.input"] = io.BytesIO(body)
+        action = re.search(rb"(?:^|&)Action=(\w+)", body)
+        if action:
+            return f"{service}.{action[1].decode()}"
+    return f"{service}.{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
 
 
 class QuotedTerms(moto.logs.models.EventMessageFilter):
@@ -184,6 +207,7 @@ class QuotedTerms(moto.logs.models.EventMessageFilter):
 
 def main():
     moto.logs.models.EventMessageFilter = QuotedTerms
+    moto_alarms.teach()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = Teacher(DomainDispatcherApplication(create_backend_app))
     server = werkzeug.serving.make_server(

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use local::SteppedClock;
+use model::Time;
 use ports::Clock;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, estate_with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_metrics_query_answers_as_get_metric_data_would() {
@@ -35,6 +37,168 @@ async fn a_metrics_query_answers_as_get_metric_data_would() {
             "Messages": [],
         })
     );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_computes_metric_math_and_searches_the_store() {
+    let data = tempfile::tempdir().unwrap();
+    let world = World::start(data.path()).await;
+    let start = world.clock.now();
+    for visits in [4, 2] {
+        world.visits(visits).await;
+        world.step(Duration::from_secs(60)).await;
+    }
+    let ask = async |queries: Value, more: Value| {
+        let mut body = json!({
+            "StartTime": start.to_string(),
+            "EndTime": world.clock.now().to_string(),
+            "ScanBy": "TimestampAscending",
+            "MetricDataQueries": queries,
+        });
+        for (key, value) in more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let (status, answer) = post(&world, "/api/v1/metrics/query", &body).await;
+        assert_eq!(status, 200, "{answer:#}");
+        answer
+    };
+    let short = |answer: &Value| -> Vec<(String, String, Value, String)> {
+        let text = |v: &Value| v.as_str().unwrap().to_owned();
+        let results = answer["MetricDataResults"].as_array().unwrap().iter();
+        results
+            .map(|r| {
+                (
+                    text(&r["Id"]),
+                    text(&r["Label"]),
+                    r["Values"].clone(),
+                    text(&r["StatusCode"]),
+                )
+            })
+            .collect()
+    };
+    let row = |id: &str, label: &str, values: Value| {
+        (
+            id.to_owned(),
+            label.to_owned(),
+            values,
+            "Complete".to_owned(),
+        )
+    };
+    let views = json!({ "Id": "m1", "ReturnData": false, "MetricStat": { "Period": 60, "Stat": "Sum",
+        "Metric": { "Namespace": "CloudResume", "MetricName": "PageView" } } });
+    // Another period is no hindrance for those that do not need it.
+    let slow = json!({ "Id": "m5", "ReturnData": false, "MetricStat": { "Period": 300, "Stat": "Sum",
+        "Metric": { "Namespace": "CloudResume", "MetricName": "PageView" } } });
+    let answer = ask(
+        json!([views, slow,
+            { "Id": "e2", "Expression": "e1 / 2", "Label": "half of it" },
+            { "Id": "e1", "Expression": "RUNNING_SUM(m1)" },
+            { "Id": "e3", "Expression": "SUM(METRICS(\"m1\"))", "ReturnData": false },
+        ]),
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        short(&answer),
+        [
+            row("e2", "half of it", json!([2.0, 3.0])),
+            row("e1", "e1", json!([4.0, 6.0]))
+        ]
+    );
+
+    let counts = "SEARCH('{AWS/ApiGateway,ApiName} MetricName=\"Count\" OR MetricName=\"5XXError\"', 'Sum', 60)";
+    let answer = ask(
+        json!([
+            { "Id": "s", "Expression": format!("SORT({counts}, MAX, DESC)"), "Label": "api" },
+            { "Id": "n", "Expression": "SEARCH('{AWS/Lambda,FunctionName} invocations NOT other', 'Sum', 60)" },
+            { "Id": "t", "Expression": "SUM(n)" },
+            { "Id": "z", "Expression": "SEARCH('nothing', 'Sum', 60)" },
+        ]),
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        short(&answer),
+        [
+            row("s", "api Count demo-counter-api", json!([4.0, 2.0])),
+            row("s", "api 5XXError demo-counter-api", json!([0.0, 0.0])),
+            row("n", "demo-counter", json!([4.0, 2.0])),
+            row("t", "t", json!([4.0, 2.0])),
+        ]
+    );
+
+    // Pages of three datapoints.
+    let queries = json!([
+        { "Id": "a", "Expression": "SEARCH('{AWS/Lambda,FunctionName} Invocations', 'Sum', 60)" },
+        { "Id": "b", "Expression": "a * 10" },
+    ]);
+    let first = ask(queries.clone(), json!({ "MaxDatapoints": 3 })).await;
+    let partial = |mut row: (String, String, Value, String)| {
+        row.3 = "PartialData".into();
+        row
+    };
+    assert_eq!(
+        short(&first),
+        [
+            row("a", "demo-counter", json!([4.0, 2.0])),
+            partial(row("b", "demo-counter", json!([40.0]))),
+        ]
+    );
+    let token = first["NextToken"].clone();
+    let second = ask(queries, json!({ "MaxDatapoints": 3, "NextToken": token })).await;
+    assert_eq!(short(&second), [row("b", "demo-counter", json!([20.0]))]);
+    assert!(second["NextToken"].is_null());
+
+    // The one-line form.
+    let found = world
+        .query("SUM(SEARCH('{AWS/Lambda,FunctionName} Invocations', 'Sum', 60))")
+        .await;
+    assert_eq!(found["MetricDataResults"][0]["Values"], json!([4.0, 2.0]));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dashboards_draw_expressions_and_searches_and_leave_the_minute_under_way_out() {
+    let data = tempfile::tempdir().unwrap();
+    let board = r#"
+name: sums
+body:
+  widgets:
+    - type: metric
+      width: 24
+      height: 8
+      properties:
+        region: us-east-1
+        period: 60
+        stat: Sum
+        view: table
+        metrics:
+          - ["CloudResume", "PageView", { id: m1, label: "views ${LAST}" }]
+          - [{ expression: "m1 * 10", id: e1, label: "tenfold ${LAST}" }]
+          - [{ expression: "SEARCH('{AWS/ApiGateway,ApiName} Count', 'Sum', 60)", id: e2, label: "calls ${LAST}" }]
+          - [{ expression: "SEARCH('{AWS/ApiGateway', 'Sum', 60)", id: e3 }]
+"#;
+    let estate = estate_with(Some(("dashboards/sums.yaml", board)));
+    let clock = SteppedClock::new(Time::parse("2026-11-23T10:00:00Z").unwrap());
+    let world = World::start_with(data.path(), clock, estate).await;
+    for visits in [4, 7] {
+        world.visits(visits).await;
+        world.step(Duration::from_secs(60)).await;
+    }
+    // A minute under way: one visit would look like a drop.
+    world.visits(1).await;
+    world.step(Duration::from_secs(20)).await;
+    let picture = world.text("/api/v1/dashboards/sums.svg").await;
+    for part in [
+        "views 7",
+        "tenfold 70",
+        "calls 7",
+        "`e3`, column 24: SEARCH: expected `,` or `}`",
+    ] {
+        let part = part.replace('\'', "&#39;");
+        assert!(picture.contains(&part), "{part}: {picture}");
+    }
     world.stop().await;
 }
 
@@ -72,8 +236,30 @@ async fn what_no_route_takes_is_a_problem_document() {
             "not a statistic",
         ),
         (
-            query(json!({ "Id": "a", "Expression": "SUM(METRICS())" })),
-            "metric math",
+            query(json!({ "Id": "a", "Expression": "SUM(METRICS()" })),
+            "metric math: `a`, column 14: expected `,`, `)` or an operator, found the end",
+        ),
+        (
+            query(
+                json!({ "Id": "a", "Expression": "SEARCH('{A', 'Sum', 60)", "ReturnData": false }),
+            ),
+            "metric math: `a`, column 11: SEARCH: expected `,` or `}`, found the end",
+        ),
+        (
+            query(json!({ "Id": "a", "Expression": "m1 + 1" })),
+            "no entry has the id `m1`",
+        ),
+        (
+            query(json!({ "Id": "a", "Expression": "1", "MetricStat": stat(60, "Sum") })),
+            "both `MetricStat` and `Expression`",
+        ),
+        (
+            json!({ "StartTime": 0, "EndTime": 1, "MetricDataQueries": [], "MaxDatapoints": 0 }),
+            "`MaxDatapoints` is 0; expected 1 to 100800",
+        ),
+        (
+            json!({ "StartTime": 0, "EndTime": 1, "MetricDataQueries": [], "NextToken": "x" }),
+            "`NextToken`",
         ),
         (query(json!({ "Id": "a" })), "`MetricStat` is missing"),
     ] {

@@ -6,6 +6,7 @@ mod api;
 mod backtest;
 #[path = "../binary.rs"]
 mod binary;
+mod composites;
 mod guard;
 mod pictures;
 mod restart;

@@ -18,6 +18,7 @@ const RINGS: &[(&str, u8)] = &[
     ("render", 0),
     ("ports", 1),
     ("identity", 1),
+    ("envelope", 1),
     ("telemetry", 1),
     ("aws", 2),
     ("local", 2),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::retry::ErrorKind;
 use ports::{Kind, Retry};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -108,6 +109,7 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "ResourceNotFound"
         | "NotFound"
         | "NotFoundException"
+        | "DashboardNotFoundError"
         | "NoSuchKey"
         | "NoSuchBucket"
         | "QueueDoesNotExist"
@@ -185,7 +187,14 @@ where
             SdkError::DispatchFailure(ref failure) if failure.is_timeout() => {
                 Error::Timeout(source(error))
             }
-            SdkError::DispatchFailure(ref failure) if failure.is_io() => {
+            // A connection that ended in the middle of an answer is another kind than one that failed.
+            SdkError::DispatchFailure(ref failure)
+                if failure.is_io()
+                    || failure
+                        .as_connector_error()
+                        .and_then(|e| e.as_other())
+                        .is_some_and(|kind| kind == ErrorKind::TransientError) =>
+            {
                 Error::Unreachable(source(error))
             }
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {

@@ -7,7 +7,11 @@
 
 pub mod cloudwatch;
 pub mod config;
+pub mod control_plane;
+pub mod delivery;
 pub mod error;
+pub mod identity;
+pub mod inventory;
 pub mod journal;
 pub mod leases;
 pub mod logs;
@@ -15,14 +19,20 @@ mod retries;
 pub mod s3;
 pub mod secrets;
 pub mod ses;
+mod signed;
 pub mod sns;
 pub mod sqs;
 pub mod tables;
+mod xml;
 pub mod xray;
 
 pub use cloudwatch::CloudWatch;
 pub use config::{Config, Keys, Retries, Settings, connect};
+pub use control_plane::ControlPlane;
+pub use delivery::Delivery;
 pub use error::Error;
+pub use identity::{Identity, identity};
+pub use inventory::Inventory;
 pub use journal::Journal;
 pub use leases::Leases;
 pub use logs::Logs;

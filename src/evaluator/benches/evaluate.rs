@@ -130,6 +130,7 @@ fn alarm(i: usize) -> AlarmSpec {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::default(),
     }

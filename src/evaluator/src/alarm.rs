@@ -21,8 +21,8 @@ mod source;
 use std::fmt;
 
 use model::{
-    AlarmKind, Comparison, LowSamples, MetricAlarm, MetricStat, Missing, Stat, State, Threshold,
-    Time, Transition, Watch,
+    Comparison, LowSamples, MetricAlarm, MetricStat, Missing, Stat, State, Threshold, Time,
+    Transition, Watch,
 };
 
 pub(crate) use self::schedule::window_ending;
@@ -105,38 +105,19 @@ pub enum DynamoDb {
 /// What the evaluator does not model. It says so instead of guessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unsupported {
-    /// Metric math, where one series is fetched; [`source`] takes it.
-    Math,
     /// A threshold that is an anomaly band.
     Band,
-    /// A composite alarm.
-    Composite,
 }
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unsupported::Math => "metric math is not evaluated here",
             Unsupported::Band => "anomaly bands are not evaluated here",
-            Unsupported::Composite => "composite alarms are not evaluated here",
         })
     }
 }
 
 impl std::error::Error for Unsupported {}
-
-/// The metric alarm that needs no more than one series, and that series. [`source`] takes metric
-/// math as well.
-pub fn supported(kind: &AlarmKind) -> Result<(&MetricAlarm, &MetricStat), Unsupported> {
-    let AlarmKind::Metric(alarm) = kind else {
-        return Err(Unsupported::Composite);
-    };
-    match (&alarm.watch, &alarm.threshold) {
-        (_, Threshold::Band { .. }) => Err(Unsupported::Band),
-        (Watch::Math { .. }, _) => Err(Unsupported::Math),
-        (Watch::Metric(stat), Threshold::Number { .. }) => Ok((alarm, stat)),
-    }
-}
 
 /// One period of the evaluation range.
 #[derive(Debug, Clone, Copy, PartialEq)]

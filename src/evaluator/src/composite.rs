@@ -9,6 +9,8 @@
 //! before its first evaluation. CloudWatch evaluates it when the state of a child changes; there
 //! is no new transition while the rule stays true, so the reason keeps naming the first trigger.
 
+mod composites;
+mod gate;
 mod lint;
 mod order;
 mod parse;
@@ -19,6 +21,8 @@ use std::fmt;
 use model::{State, Time};
 use serde_json::{Value, json};
 
+pub use self::composites::{Anew, Composites, Standing, Turn};
+pub use self::gate::{Gate, Held, Hold, held, note};
 pub use self::lint::{Doubt, lint, lint_together, parsed};
 pub use self::order::{Order, order};
 pub use self::parse::RuleError;
@@ -248,10 +252,19 @@ pub fn name_of(reference: &str) -> &str {
 /// What made CloudWatch look at a composite.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
-    /// It came into being; its own ARN.
+    /// It came into being.
     Created {
-        /// The composite's.
+        /// The composite's ARN.
         arn: String,
+        /// What it watches, each in the state that it is in and since when.
+        children: Vec<Change>,
+    },
+    /// Its rule was read anew.
+    Updated {
+        /// The composite's ARN.
+        arn: String,
+        /// What it watches, each in the state that it is in and since when.
+        children: Vec<Change>,
     },
     /// These children changed their state, the one that is told first.
     Children(Vec<Change>),
@@ -298,9 +311,15 @@ impl Verdict<'_> {
     /// together, the first is named.
     pub fn reason(&self) -> String {
         match self.trigger {
-            Trigger::Created { arn } => {
+            Trigger::Created { arn, .. } => {
                 format!(
                     "{arn} was created and its alarm rule evaluates to {}",
+                    self.state
+                )
+            }
+            Trigger::Updated { arn, .. } => {
+                format!(
+                    "{arn} was updated and its alarm rule evaluates to {}",
                     self.state
                 )
             }
@@ -316,11 +335,10 @@ impl Verdict<'_> {
 
     /// `StateReasonData`: the alarms that triggered it.
     pub fn reason_data(&self) -> Value {
-        let changes = match self.trigger {
-            Trigger::Created { .. } => &[][..],
-            Trigger::Children(changes) => changes,
-        };
-        let alarms: Vec<Value> = changes
+        let (Trigger::Created { children, .. }
+        | Trigger::Updated { children, .. }
+        | Trigger::Children(children)) = self.trigger;
+        let alarms: Vec<Value> = children
             .iter()
             .map(|Change { arn, state, at }| {
                 let at = at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3f+0000");

@@ -3,6 +3,7 @@
 //! - [`statistics`]: the samples of a period and every statistic of them.
 //! - [`alarm`]: what a single-metric alarm says about the points of its evaluation range.
 //! - [`math`]: metric math, from text to series.
+//! - [`search`]: which metrics a SEARCH finds.
 //! - [`composite`]: what a composite alarm's rule says of its children, and its suppressor.
 //! - [`backtest`]: what an alarm would have done over a long history.
 //! - [`lint`]: alarms that will not do what they are meant to.
@@ -17,5 +18,6 @@ pub mod backtest;
 pub mod composite;
 pub mod lint;
 pub mod math;
+pub mod search;
 pub mod statistics;
 pub mod suite;

@@ -1,7 +1,8 @@
 //! Lint: alarms that can be evaluated but will not do what they are meant to.
 //!
-//! Every finding is a warning at the alarm's name. What CloudWatch refuses (windows that are too
-//! long, mixed periods) is an error of `model` already. What is known of AWS's metrics, whether they
+//! Every finding stands at the alarm's name. What CloudWatch refuses in metric math is an error, all
+//! else a warning; other things that it refuses (windows that are too long, mixed periods) are errors
+//! of `model` already. What is known of AWS's metrics, whether they
 //! count events or measure something that always has a value, is from the "metrics" page of each
 //! service's guide; nothing is said about metrics that are not known.
 
@@ -11,11 +12,12 @@ use model::catalogue::Declared;
 use model::metric::{Bound, Bounds};
 use model::route::{Receiver, Route, Routes};
 use model::{
-    AlarmSpec, Comparison, LowSamples, MathExpression, MetricAlarm, MetricStat, Missing, Problem,
-    Severity, Stat, Threshold, Watch,
+    AlarmSpec, Comparison, LowSamples, MathEntry, MathExpression, MetricAlarm, MetricStat, Missing,
+    Problem, Severity, Stat, Threshold, Watch,
 };
 
 use self::known::{Nature, known};
+use crate::math::{FaultKind, check_alarm};
 
 /// What the alarms stand on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +42,8 @@ pub fn lint(spec: &AlarmSpec, ground: &Ground<'_>) -> Vec<Problem> {
                 findings.statistic(stat, ground);
                 findings.percentile(alarm, stat);
             }
-            Watch::Math { entries, .. } => {
+            Watch::Math { entries, watch } => {
+                findings.math(entries, watch);
                 for entry in entries {
                     if let MathExpression::Metric(stat) = &entry.source {
                         findings.statistic(stat, ground);
@@ -63,6 +66,23 @@ impl Findings<'_> {
         let message = format!("alarm `{}`: {message}", self.spec.name);
         let problem = Problem::warning(self.spec.place.clone(), message);
         self.problems.push(problem.help(help));
+    }
+
+    /// What CloudWatch refuses, as an error, and what it takes and advises against. What only AWS
+    /// can answer is no fault.
+    fn math(&mut self, entries: &[MathEntry], watch: &str) {
+        for fault in check_alarm(entries, watch) {
+            let message = format!("alarm `{}`: metric math: {fault}", self.spec.name);
+            let place = self.spec.place.clone();
+            self.problems.push(match fault.kind {
+                FaultKind::Invalid => Problem::error(place, message).help(
+                    "CloudWatch refuses it too; the column counts from the expression's begin",
+                ),
+                FaultKind::Advice => Problem::warning(place, message)
+                    .help("AWS advises against it in alarms; try it on data that comes late"),
+                FaultKind::Unsupported => continue,
+            });
+        }
     }
 
     fn threshold(&mut self, alarm: &MetricAlarm, stat: &MetricStat, ground: &Ground<'_>) {

@@ -13,14 +13,16 @@
 //! - AVG of several series treats a missing value as 0; SUM, MIN, MAX and STDDEV take what is
 //!   there.
 //!
-//! What the guide leaves open is a field of [`Settings`], or said at the function. SEARCH,
-//! SERVICE_QUOTA, INSIGHT_RULE_METRIC and Metrics Insights are answered by AWS alone, and an
-//! anomaly band is one that was recorded.
+//! What the guide leaves open is a field of [`Settings`], or said at the function. SEARCH is for
+//! queries, over metrics that the caller has ([`Program::searching`]). SERVICE_QUOTA,
+//! INSIGHT_RULE_METRIC and Metrics Insights are answered by AWS alone, and an anomaly band is one
+//! that was recorded.
 
 mod check;
 mod evaluate;
 mod expr;
 mod function;
+mod origin;
 mod parse;
 mod plan;
 mod program;
@@ -34,7 +36,7 @@ pub use self::expr::{Expr, Node, Operator, Word};
 pub use self::function::Function;
 pub use self::parse::{LONGEST, SyntaxError, parse};
 pub use self::plan::Kind;
-pub use self::program::{Inputs, Program};
+pub use self::program::{Inputs, Program, Searched, part};
 pub use self::series::Grid;
 
 /// What AWS leaves open.

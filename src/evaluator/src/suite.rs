@@ -120,7 +120,7 @@ pub struct Timeline {
     /// Every change of state, also those that the script forced.
     pub transitions: Vec<Transition>,
     /// When its actions are performed, of a composite with a suppressor: transitions at the time
-    /// of the action. `None`: at every transition.
+    /// of the action; of an alarm with `actions_enabled: false` none. `None`: at every transition.
     pub actions: Option<Vec<Transition>>,
     /// Its evaluations; kept only for an alarm that a failure is about.
     pub steps: Vec<Step>,
@@ -316,7 +316,7 @@ impl Simulation<'_> {
             spec: AlarmKind::Metric(self.alarm.clone()),
             initial: given.unwrap_or(State::InsufficientData),
             transitions: Vec::new(),
-            actions: None,
+            actions: (!self.spec.actions_enabled).then(Vec::new),
             steps: Vec::new(),
             unfed: self.input.unfed(),
             covered: Covered::default(),

@@ -54,6 +54,7 @@ fn alarms() -> Vec<AlarmSpec> {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::file("alarms/slo.yaml"),
     };

@@ -380,6 +380,8 @@ pub struct AlarmSpec {
     pub region: Option<String>,
     /// Where its transitions go.
     pub actions: ActionShape,
+    /// `ActionsEnabled`: while false, it changes its state and nobody is told.
+    pub actions_enabled: bool,
     /// For a `native` item: AWS's JSON verbatim, from which the rest was read.
     pub native: Option<Value>,
     /// Where its name stands.

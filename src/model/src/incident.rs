@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
 use crate::alarm::{RunbookRef, Severity, State, Transition};
+use crate::silence::{Silence, SilenceId};
 use crate::time::Time;
 
 macro_rules! id {
@@ -46,8 +49,13 @@ pub enum NotificationKind {
     Escalated,
     /// Everything is OK again.
     Recovered,
-    /// Several incidents that were held outside a window, one line each.
+    /// Several incidents in one mail, one line each: held outside a window, or more at once than a
+    /// topic takes.
     Digest,
+    /// Somebody acknowledged long ago, and it is still open.
+    Reminder,
+    /// A silence ended by itself.
+    Silence,
 }
 
 /// The decision to tell one receiver something. Durable before anything is sent.
@@ -85,6 +93,23 @@ pub enum Entry {
         description: String,
         /// What to do.
         runbook: Option<RunbookRef>,
+        /// When it arrived.
+        at: Time,
+        /// Over which path, and what else it said.
+        #[serde(default, skip_serializing_if = "Arrival::is_plain")]
+        arrival: Arrival,
+    },
+    /// A transition arrived that had been received before: a second path works, and nobody is
+    /// told twice.
+    Duplicate {
+        /// The alarm's name.
+        alarm: String,
+        /// The state after.
+        to: State,
+        /// When it changed.
+        changed: Time,
+        /// Over which path it arrived this time.
+        path: Path,
         /// When it arrived.
         at: Time,
     },
@@ -126,6 +151,51 @@ pub enum Entry {
         /// When.
         at: Time,
     },
+    /// An acknowledgement is taken back: escalation begins anew.
+    Unacknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// By whom.
+        by: String,
+        /// When.
+        at: Time,
+    },
+    /// Somebody wrote something down.
+    Noted {
+        /// Where.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+        /// When.
+        at: Time,
+    },
+    /// An incident turned out to be part of another one, which takes over its alarms, its group and
+    /// everybody who was told of it.
+    Merged {
+        /// The one that ends.
+        incident: IncidentId,
+        /// The one that goes on.
+        into: IncidentId,
+        /// By whom.
+        by: String,
+        /// When.
+        at: Time,
+    },
+    /// Something of a runbook was done for an incident.
+    Step {
+        /// Which incident.
+        incident: IncidentId,
+        /// The runbook and its step.
+        runbook: RunbookRef,
+        /// What was done.
+        step: Step,
+        /// Who did it.
+        by: String,
+        /// When.
+        at: Time,
+    },
     /// All alarms of an incident are OK again, or it was closed by hand.
     Resolved {
         /// Which.
@@ -150,6 +220,58 @@ pub enum Entry {
         because: String,
         /// When it is looked at again; `None`: it was dropped, or waits for what `because` names.
         until: Option<Time>,
+        /// When.
+        at: Time,
+        /// The reason as a word.
+        #[serde(default)]
+        cause: Cause,
+    },
+    /// A silence was made. It begins with this entry unless its `from` is later.
+    Silenced {
+        /// All of it.
+        silence: Silence,
+        /// When it was made.
+        at: Time,
+    },
+    /// A silence that was made for later begins.
+    SilenceBegan {
+        /// Which.
+        silence: SilenceId,
+        /// When.
+        at: Time,
+    },
+    /// A silence ended.
+    SilenceEnded {
+        /// Which.
+        silence: SilenceId,
+        /// By whom; `None`: its time was over.
+        by: Option<String>,
+        /// When.
+        at: Time,
+    },
+    /// Something was deployed. Rules of `mute` look at the labels.
+    Deployed {
+        /// `service`, and what else is known.
+        labels: BTreeMap<String, String>,
+        /// `function demo-counter version 42`
+        what: String,
+        /// When.
+        at: Time,
+    },
+    /// A receiver does not accept a notification; its fallback is told instead.
+    FellBack {
+        /// What was not accepted.
+        notification: NotificationId,
+        /// Who is told instead.
+        receiver: String,
+        /// When.
+        at: Time,
+    },
+    /// The heads of the incidents' chains after the entries before this one: what the timelines
+    /// are verified with. See `response::verify`.
+    Sealed {
+        /// By incident.
+        heads: BTreeMap<IncidentId, Head>,
         /// When.
         at: Time,
     },
@@ -185,12 +307,168 @@ impl Entry {
             | Entry::Reopened { at, .. }
             | Entry::Acknowledged { at, .. }
             | Entry::Resolved { at, .. }
+            | Entry::Duplicate { at, .. }
+            | Entry::Unacknowledged { at, .. }
+            | Entry::Noted { at, .. }
+            | Entry::Merged { at, .. }
+            | Entry::Step { at, .. }
+            | Entry::Silenced { at, .. }
+            | Entry::SilenceBegan { at, .. }
+            | Entry::SilenceEnded { at, .. }
+            | Entry::Deployed { at, .. }
+            | Entry::FellBack { at, .. }
+            | Entry::Sealed { at, .. }
             | Entry::Held { at, .. }
             | Entry::Sent { at, .. }
             | Entry::SendFailed { at, .. } => *at,
             Entry::Notify { notification } => notification.at,
         }
     }
+}
+
+/// How a transition came.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Arrival {
+    /// Over which path.
+    #[serde(default)]
+    pub path: Path,
+    /// It was found by catching up, after the fact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// What else the message said: account, region, configuration, contributors, fields that are
+    /// not known yet. Null when there is nothing.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub message: Value,
+}
+
+impl Arrival {
+    /// Whether it says nothing: a transition of this machine's own evaluator.
+    pub fn is_plain(&self) -> bool {
+        self.path == Path::Local && !self.late && self.message.is_null()
+    }
+}
+
+/// A way on which transitions come.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// This machine's evaluator.
+    #[default]
+    Local,
+    /// EventBridge, through a queue.
+    EventBridge,
+    /// An SNS topic, through a queue.
+    Sns,
+    /// An SNS topic, over HTTPS.
+    SnsHttps,
+    /// The alarm API and its history.
+    CatchUp,
+}
+
+/// Why somebody is not told now.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Entries that are older than this word.
+    #[default]
+    Unsaid,
+    /// Outside the route's `active` window.
+    Window,
+    /// Another alarm keeps it quiet.
+    Inhibited,
+    /// A silence keeps it quiet.
+    Silenced,
+    /// Everything was OK again before anybody was told.
+    Recovered,
+}
+
+/// What was done for a step of a runbook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Step {
+    /// A query ran; its answer is kept, because logs and metrics expire.
+    Looked {
+        /// The query.
+        query: String,
+        /// What it found.
+        result: String,
+    },
+    /// Somebody wants an action to run, and has seen what it would do.
+    Proposed {
+        /// Its name: `redrive`.
+        action: String,
+        /// Its parameters.
+        parameters: BTreeMap<String, String>,
+        /// What the dry run said, with numbers.
+        dry_run: String,
+        /// After this it can no longer be approved.
+        expires: Time,
+    },
+    /// A second person agrees.
+    Approved {
+        /// Its name.
+        action: String,
+    },
+    /// Somebody disagrees, or a precondition no longer holds.
+    Refused {
+        /// Its name.
+        action: String,
+        /// Why.
+        because: String,
+    },
+    /// Nobody agreed in time.
+    Expired {
+        /// Its name.
+        action: String,
+    },
+    /// An action runs.
+    Started {
+        /// Its name.
+        action: String,
+    },
+    /// An action ended well.
+    Finished {
+        /// Its name.
+        action: String,
+        /// What it did, with numbers.
+        result: String,
+    },
+    /// An action did not end well.
+    Failed {
+        /// Its name.
+        action: String,
+        /// Why.
+        error: String,
+    },
+    /// An action was stopped because the alarm got worse.
+    Stopped {
+        /// Its name.
+        action: String,
+        /// What was seen.
+        because: String,
+    },
+    /// What the action was for was looked at.
+    Verified {
+        /// Its name.
+        action: String,
+        /// Whether it is as it should be.
+        passed: bool,
+        /// What was found.
+        result: String,
+    },
+}
+
+/// The head of an incident's chain: how many entries, and the hash of the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// How many entries the timeline has.
+    pub entries: u64,
+    /// SHA-256 in lower-case hexadecimal digits.
+    pub hash: String,
 }
 
 /// An incident as the journal tells it.

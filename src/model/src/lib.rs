@@ -23,6 +23,7 @@ pub mod rule;
 pub mod runbook;
 pub mod schema;
 mod shape;
+pub mod silence;
 pub mod slo;
 pub mod suite;
 pub mod time;
@@ -35,9 +36,13 @@ pub use alarm::{
 };
 pub use dashboard::Dashboard;
 pub use estate::Estate;
-pub use incident::{Entry, Incident, IncidentId, Notification, NotificationId, NotificationKind};
+pub use incident::{
+    Arrival, Cause, Entry, Head, Incident, IncidentId, Notification, NotificationId,
+    NotificationKind, Path, Step,
+};
 pub use metric::{
     Bound, Bounds, Datum, Dimensions, MetricId, Resolution, Stat, StatisticSet, Unit, Values,
 };
 pub use problem::{Level, Place, Problem};
+pub use silence::{Silence, SilenceId, SilenceOrigin};
 pub use time::{Span, Time};

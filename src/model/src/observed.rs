@@ -58,6 +58,30 @@ pub struct ObservedTopic {
     pub pending: u64,
 }
 
+/// A rule of EventBridge's default bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedRule {
+    /// Its ARN.
+    pub arn: String,
+    /// `EventPattern`
+    pub pattern: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// The ARNs of its targets.
+    pub targets: Vec<String>,
+}
+
+/// A queue with what decides whether an event gets into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedQueue {
+    /// Its ARN.
+    pub arn: String,
+    /// Its policy as JSON.
+    pub policy: Option<String>,
+    /// The KMS key that encrypts it.
+    pub kms_key: Option<String>,
+}
+
 /// The kinds of resource that are discovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::{Time as ClockTime, Weekday};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Place;
 
@@ -19,6 +19,8 @@ pub struct Routes {
     pub inhibit: Vec<Inhibit>,
     /// Named stretches of the week.
     pub windows: BTreeMap<String, Window>,
+    /// What a deploy makes quiet.
+    pub mute: Vec<Mute>,
 }
 
 /// Somebody who can be told, over one or more channels.
@@ -30,6 +32,8 @@ pub struct Receiver {
     pub ses: Option<Ses>,
     /// A signed HTTP POST.
     pub webhook: Option<Webhook>,
+    /// Another receiver, told when this one does not accept a notification.
+    pub fallback: Option<String>,
 }
 
 /// Formatted mail through SES.
@@ -67,6 +71,9 @@ pub struct Route {
     pub group_interval: Duration,
     /// Until a mail about an unchanged group, counted from the last mail.
     pub repeat: Duration,
+    /// Until somebody who acknowledged is reminded that it is still open, and again after as long;
+    /// zero = never.
+    pub remind: Duration,
     /// Whether later siblings are asked too.
     pub continues: bool,
     /// A name of `windows`; outside it mails are held, then sent as one digest.
@@ -101,8 +108,10 @@ pub enum MatchOp {
     NotRegex,
 }
 
-/// One condition on a label. A label that is absent has the empty value.
-#[derive(Debug, Clone)]
+/// One condition on a label. A label that is absent has the empty value. Serialised as
+/// `{"label": "service", "value": "=~ (a|b)"}`, the value as files write it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Matcher {
     /// Which label.
     pub label: String,
@@ -112,6 +121,40 @@ pub struct Matcher {
     pub value: String,
     /// The anchored pattern of the two regex operators.
     pub regex: Option<regex::Regex>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    label: String,
+    value: String,
+}
+
+impl From<Matcher> for Written {
+    fn from(matcher: Matcher) -> Written {
+        Written {
+            value: format!("{} {}", matcher.op.sign(), matcher.value),
+            label: matcher.label,
+        }
+    }
+}
+
+impl TryFrom<Written> for Matcher {
+    type Error = String;
+    fn try_from(written: Written) -> Result<Matcher, String> {
+        Matcher::parse(&written.label, &written.value)
+    }
+}
+
+impl MatchOp {
+    /// As files write it.
+    pub fn sign(self) -> &'static str {
+        match self {
+            MatchOp::Equal => "=",
+            MatchOp::NotEqual => "!=",
+            MatchOp::Regex => "=~",
+            MatchOp::NotRegex => "!~",
+        }
+    }
 }
 
 impl PartialEq for Matcher {
@@ -153,7 +196,16 @@ impl Matcher {
 
     /// Whether it holds for the labels.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let have = labels.get(&self.label).map_or("", String::as_str);
+        self.holds(labels.get(&self.label).map_or("", String::as_str))
+    }
+
+    /// `service = counter`
+    pub fn words(&self) -> String {
+        format!("{} {} {}", self.label, self.op.sign(), self.value)
+    }
+
+    /// Whether it holds for this value of its label.
+    pub fn holds(&self, have: &str) -> bool {
         let found = match &self.regex {
             Some(regex) => regex.is_match(have),
             None => have == self.value,
@@ -174,6 +226,19 @@ pub struct Inhibit {
     pub target: Vec<Matcher>,
     /// Labels that must be the same on both; absent on both counts as the same.
     pub equal: Vec<String>,
+}
+
+/// Alarms that stay quiet for a while after a deploy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mute {
+    /// Which deploys; all must hold.
+    pub deploy: Vec<Matcher>,
+    /// Which alarms; all must hold.
+    pub target: Vec<Matcher>,
+    /// Labels that must be the same on deploy and alarm.
+    pub equal: Vec<String>,
+    /// For how long.
+    pub length: Duration,
 }
 
 /// A stretch of the week in a time zone.

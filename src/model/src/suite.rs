@@ -137,6 +137,8 @@ pub enum EventKind {
         length: Duration,
         /// By whom.
         by: String,
+        /// Why; may be empty.
+        reason: String,
     },
     /// The silences with these matchers end.
     Unsilence(Vec<Matcher>),
@@ -156,6 +158,8 @@ pub enum EventKind {
         /// To what.
         state: State,
     },
+    /// Something with these labels is deployed.
+    Deploy(BTreeMap<String, String>),
     /// The daemon restarts.
     Restart,
     /// The latest transition of this alarm arrives once more.

@@ -226,6 +226,13 @@ fn routes_hold_what_they_inherit() {
         ("Europe/Berlin", 5)
     );
     assert_eq!(window.to.to_string(), "18:00:00");
+    assert_eq!(tickets.remind, minutes(480));
+    assert_eq!(routes.receivers["hook"].fallback.as_deref(), Some("oncall"));
+    let [mute] = &routes.mute[..] else {
+        panic!("one mute")
+    };
+    assert_eq!((mute.length, mute.equal.len()), (minutes(10), 1));
+    assert_eq!(mute.target[0].words(), "severity = ticket");
 }
 
 #[test]
@@ -260,7 +267,7 @@ fn tests_hold_every_interval_event_and_assertion() {
     assert_eq!(silence.start.to_string(), "2000-01-01T00:00:00Z");
     assert_eq!(silence.routes.as_deref(), Some("routes.yaml"));
     assert!(
-        matches!(&silence.events[0].what, EventKind::Silence { matchers, length, by } if matchers.len() == 1 && *length == minutes(60) && by == "web")
+        matches!(&silence.events[0].what, EventKind::Silence { matchers, length, by, .. } if matchers.len() == 1 && *length == minutes(60) && by == "web")
     );
     assert_eq!(silence.events[1].what, EventKind::Restart);
     assert!(

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and the exit code that answers.
 
+pub mod account;
 pub mod backtest;
 pub mod check;
 pub mod fault;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use evaluator::alarm::{Unjudged, Unsupported};
 
 /// How a command ends, in the words of sysexits where it has some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Exit {
     Done,
     /// 1: a check or a test found something.
     Found,
+    /// 2: the plan has changes, where that was asked for.
+    Changes,
     /// 64: the words on the command line are off.
     Usage,
     /// 65: a file cannot be used.
@@ -41,6 +45,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Found => 1,
+            Exit::Changes => 2,
             Exit::Usage => 64,
             Exit::BadFile => 65,
             Exit::Unavailable => 69,
@@ -135,6 +140,24 @@ pub enum Command {
     Preview(Preview),
     /// List what a CDN has to forget after a deployment of static files
     Invalidations(Invalidations),
+    /// Show what would change in the account, why, and at what price
+    Plan(PlanCommand),
+    /// Make the account as the files say, or exactly as a saved plan does
+    Apply(ApplyCommand),
+    /// Take over alarms and dashboards that have a desired name and not our mark
+    Adopt(AdoptCommand),
+    /// Delete exactly what carries this estate's mark
+    Destroy(DestroyCommand),
+    /// Keep the account as the files say, and say what was changed by hand
+    Serve(ServeCommand),
+    /// Write the account's alarms and dashboards as files whose plan is empty
+    Import(ImportCommand),
+    /// Say what is watched, what is not, and which alarm reaches nobody
+    Coverage(CoverageCommand),
+    /// Say what the estate's alarms and dashboards cost a month
+    Cost,
+    /// Prove for every alarm that it reaches somebody
+    Verify(AccountCommand),
     /// Print the JSON Schema of a file kind
     Schema {
         /// Which kind; without one, the kinds
@@ -294,6 +317,158 @@ pub enum Source {
     Aws,
 }
 
+/// What holds for every command against an account.
+#[derive(Debug, Clone, Args)]
+pub struct Account {
+    /// Which Region [default: that of the project file]
+    #[arg(long, value_name = "REGION", help_heading = "Account options")]
+    pub region: Option<String>,
+    /// Where the account's quota was raised, for example PutMetricAlarm=20 (calls a second)
+    #[arg(long = "quota", value_name = "API=RATE", value_parser = quota, help_heading = "Account options")]
+    pub quotas: Vec<(planner::Api, f64)>,
+    /// Leave out the default alarms of resources that no file names
+    #[arg(long, help_heading = "Account options")]
+    pub no_discover: bool,
+}
+
+impl Account {
+    /// Whether resources are looked for.
+    pub fn discover(&self) -> crate::reconcile::Discover {
+        match self.no_discover {
+            true => crate::reconcile::Discover::No,
+            false => crate::reconcile::Discover::Yes,
+        }
+    }
+}
+
+/// `nightbell plan`
+#[derive(Debug, Clone, Args)]
+pub struct PlanCommand {
+    /// How often changed alarms would have fired over so long, before and after
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub backtest: Option<Duration>,
+    /// Save the plan, for `nightbell apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print Markdown for a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell apply`
+#[derive(Debug, Clone, Args)]
+pub struct ApplyCommand {
+    /// A saved plan; it is applied exactly, or refused because the account moved
+    pub plan: Option<PathBuf>,
+    /// Ask nobody
+    #[arg(long)]
+    pub yes: bool,
+    /// Do not wait until new alarms have settled; say what stays mute and exit with 69
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell adopt`
+#[derive(Debug, Clone, Args)]
+pub struct AdoptCommand {
+    /// Which
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Ask nobody
+    #[arg(long)]
+    pub yes: bool,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell destroy`
+#[derive(Debug, Clone, Args)]
+pub struct DestroyCommand {
+    /// Ask nobody
+    #[arg(long)]
+    pub yes: bool,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeCommand {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000", value_parser = address)]
+    pub listen: SocketAddr,
+    /// How often the account is looked at, at the latest
+    #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
+    pub every: Duration,
+    /// Write nothing; say what differs
+    #[arg(long)]
+    pub observe_only: bool,
+    /// The DynamoDB table of leases: of several daemons that share one, one writes
+    #[arg(
+        long,
+        value_name = "TABLE",
+        env = "NIGHTBELL_LEASES",
+        hide_env_values = true
+    )]
+    pub leases: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell import`
+#[derive(Debug, Clone, Args)]
+pub struct ImportCommand {
+    /// Where to
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// The estate's name, where there is no project file yet
+    #[arg(long, value_name = "NAME", default_value = "imported")]
+    pub estate: String,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// `nightbell coverage`
+#[derive(Debug, Clone, Args)]
+pub struct CoverageCommand {
+    /// Exit with 1 when less is covered, in percent
+    #[arg(long, value_name = "PCT", value_parser = percent)]
+    pub min: Option<f64>,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+/// A command that only needs an account.
+#[derive(Debug, Clone, Args)]
+pub struct AccountCommand {
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
+
+fn quota(text: &str) -> Result<(planner::Api, f64), String> {
+    let expected = || "expected API=RATE such as PutMetricAlarm=20".to_owned();
+    let (api, rate) = text.split_once('=').ok_or_else(expected)?;
+    let rate = number(rate, 0.01, 100_000.0).ok_or_else(expected)?;
+    let api = serde_json::from_value(api.into())
+        .map_err(|_| format!("`{api}` is no API that Nightbell sends to"))?;
+    Ok((api, rate))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     model::time::parse_duration(text)
         .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".into())
@@ -337,6 +512,15 @@ pub fn run(cli: Cli) -> Exit {
         Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
         Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
+        Command::Plan(arguments) => account::plan::run(&global, &arguments),
+        Command::Apply(arguments) => account::apply::run(&global, &arguments),
+        Command::Adopt(arguments) => account::adopt::run(&global, &arguments),
+        Command::Destroy(arguments) => account::apply::destroy(&global, &arguments),
+        Command::Serve(arguments) => account::serve::run(&global, &arguments),
+        Command::Import(arguments) => account::import::run(&global, &arguments),
+        Command::Coverage(arguments) => account::coverage::run(&global, &arguments),
+        Command::Cost => account::cost::run(&global),
+        Command::Verify(arguments) => account::verify::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -426,16 +610,24 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
     let warn = |place: &model::Place, message: String, help: &str| {
         model::Problem::warning(place.clone(), message).help(help)
     };
-    let alarms = estate.alarms.iter().flat_map(|spec| {
-        let unevaluated = evaluator::alarm::source(&spec.kind).err().map(|why| {
-            let message = format!("alarm `{}` stays INSUFFICIENT_DATA: {why}", spec.name);
-            warn(&spec.place, message, "watch a single metric, or wait for the version that evaluates it")
-        });
-        let direct = (spec.actions == model::ActionShape::Direct).then(|| {
-            let message = format!("alarm `{}` is told by Nightbell alone: direct actions are not made in this version", spec.name);
-            warn(&spec.place, message, "leave `actions` out, or wait for the version that applies them")
-        });
-        unevaluated.into_iter().chain(direct)
+    let alarms = estate.alarms.iter().filter_map(|spec| {
+        evaluator::alarm::source(&spec.kind).err().and_then(|why| {
+            let (why, help) = match &why {
+                // Composites are judged, and what is invalid is an error of lint.
+                Unjudged::Composite => return None,
+                Unjudged::Math(_) if why.is_invalid() => return None,
+                Unjudged::Math(fault) => (
+                    format!("metric math: {fault}"),
+                    "it works in AWS; test it with `nightbell test` as far as it goes",
+                ),
+                Unjudged::Unsupported(Unsupported::Band) => (
+                    "the model behind an anomaly band is Amazon's, and no recorded band can be replayed here".into(),
+                    "it works in AWS; watch a number here as well, if local mode has to ring",
+                ),
+            };
+            let message = format!("alarm `{}` stays INSUFFICIENT_DATA in local mode: {why}", spec.name);
+            Some(warn(&spec.place, message, help))
+        })
     });
     let routes = estate.routes.iter().flat_map(|routes| {
         routes

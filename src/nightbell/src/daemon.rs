@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use evaluator::composite::{Composites, Gate};
 use local::fault::Faults;
 use local::pump::Pump;
 use model::route::{Route, Routes};
-use model::{AlarmSpec, Entry, Estate, Incident, Place, Span, Time};
-use ports::{Alarms, Clock, Journal, Logs, Metrics, Series, SeriesQuery, Topics, Traces};
+use model::{AlarmSpec, Entry, Estate, Incident, Place, Time};
+use ports::{Alarms, Clock, Journal, Logs, Metrics, Topics, Traces};
 use response::Engine;
 use tokio::sync::watch;
 
@@ -45,6 +46,12 @@ pub struct Daemon {
     pub counts: Counts,
     /// Makes the respond task run.
     pub respond: Poke,
+    /// The rules of the composites.
+    pub composites: Composites,
+    /// What holds transitions back. Written only by the respond task.
+    pub gate: Mutex<Gate>,
+    /// Makes looking at states and recording transitions one step.
+    pub judging: tokio::sync::Mutex<()>,
     /// The status of each task.
     pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
     /// Every form carries it; a page of another origin cannot know it.
@@ -105,8 +112,12 @@ impl Daemon {
                 break;
             }
         }
+        let rules = evaluator::alarm::Settings::default().composite;
         Ok(Arc::new(Daemon {
             clock,
+            composites: Composites::new(&estate.alarms, rules),
+            gate: Mutex::default(),
+            judging: tokio::sync::Mutex::default(),
             estate,
             ports,
             local,
@@ -140,27 +151,19 @@ impl Daemon {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The gate, locked; never across an await.
+    pub fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All incidents, by id.
     pub fn incidents(&self) -> Vec<Incident> {
-        self.engine().incidents().cloned().collect()
+        self.engine().incidents().collect()
     }
 
     /// The spec of an alarm.
     pub fn spec(&self, name: &str) -> Option<&AlarmSpec> {
         self.estate.alarm(name)
-    }
-
-    /// The series that a metric alarm watches, over a span; `None` for math and composites.
-    pub async fn watched(&self, spec: &AlarmSpec, span: Span) -> Option<ports::Result<Series>> {
-        let model::Watch::Metric(stat) = &spec.metric()?.watch else {
-            return None;
-        };
-        let query = SeriesQuery {
-            stat: stat.clone(),
-            span,
-        };
-        let series = self.ports.metrics.get(std::slice::from_ref(&query)).await;
-        Some(series.map(|mut all| all.pop().unwrap_or_default()))
     }
 
     /// Now.
@@ -185,6 +188,7 @@ fn nobody() -> Routes {
             group_wait: Duration::ZERO,
             group_interval: Duration::ZERO,
             repeat: Duration::ZERO,
+            remind: Duration::ZERO,
             continues: false,
             active: None,
             escalate: Vec::new(),
@@ -193,6 +197,7 @@ fn nobody() -> Routes {
         },
         inhibit: Vec::new(),
         windows: BTreeMap::new(),
+        mute: Vec::new(),
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use model::{
     AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
-    Watch,
 };
 use ports::{LogEvent, LogQuery, TraceFilter};
 use render::mail::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
@@ -41,7 +40,7 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
             .incidents
             .iter()
             .filter_map(|id| engine.incident(id));
-        found.cloned().collect()
+        found.collect()
     };
     let in_alarm = others_in_alarm(daemon, &incidents).await;
     match (notification.kind, incidents.into_iter().next()) {
@@ -53,7 +52,7 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
             still_in_alarm: in_alarm,
         }
         .mail(&context),
-        (NotificationKind::Digest, _) | (_, None) => Digest {
+        (NotificationKind::Digest | NotificationKind::Silence, _) | (_, None) => Digest {
             notification: notification.clone(),
             incidents: {
                 let engine = daemon.engine();
@@ -61,7 +60,6 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
                     .incidents
                     .iter()
                     .filter_map(|id| engine.incident(id))
-                    .cloned()
                     .collect()
             },
         }
@@ -73,13 +71,54 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
     }
 }
 
-/// The alarm that leads an incident: in ALARM before OK, the worst severity, the oldest.
-pub fn leading(incident: &Incident) -> Option<&str> {
+/// The alarm that leads an incident: in ALARM before OK, the worst severity, the oldest; of several
+/// that turned at one instant, the one that stands first in the files.
+pub fn leading<'a>(incident: &'a Incident, alarms: &[AlarmSpec]) -> Option<&'a str> {
+    let place = |name: &str| alarms.iter().position(|a| a.name == name);
     incident
         .alarms
         .iter()
-        .min_by_key(|(_, alarm)| (alarm.state != State::Alarm, alarm.severity, alarm.since))
+        .min_by_key(|(name, alarm)| {
+            let place = place(name).unwrap_or(usize::MAX);
+            (
+                alarm.state != State::Alarm,
+                alarm.severity,
+                alarm.since,
+                place,
+            )
+        })
         .map(|(name, _)| name.as_str())
+}
+
+/// The alarms in ALARM that a composite watches, with their since; of a composite among them, the
+/// composite.
+pub async fn children_in_alarm(daemon: &Daemon, composite: &str) -> Vec<(String, Time)> {
+    let Ok(states) = daemon.ports.alarms.states().await else {
+        return Vec::new();
+    };
+    let children = daemon.composites.children(composite);
+    children
+        .into_iter()
+        .filter_map(|name| {
+            let status = states.get(name)?;
+            (status.state == State::Alarm).then(|| (name.to_owned(), status.since))
+        })
+        .collect()
+}
+
+/// The alarm whose metric speaks for an alarm: itself, or of a composite the first that it watches
+/// and that is in ALARM, down to a metric alarm.
+pub async fn speaker<'a>(daemon: &'a Daemon, spec: &'a AlarmSpec) -> Option<&'a AlarmSpec> {
+    let mut spec = spec;
+    // Composites do not watch each other in circles; a chain ends.
+    for _ in 0..=daemon.estate.alarms.len() {
+        if spec.metric().is_some() {
+            return Some(spec);
+        }
+        let firing = children_in_alarm(daemon, &spec.name).await;
+        spec = daemon.spec(&firing.first()?.0)?;
+    }
+    None
 }
 
 /// The step of a runbook that an alarm points to, or its first.
@@ -100,33 +139,29 @@ pub fn runbook_step(daemon: &Daemon, reference: &RunbookRef) -> Option<RunbookSt
     })
 }
 
-/// What an alarm measured in the time before `now`, one value a period.
+/// What an alarm measured in the time before `now`, one value a period that has ended. Of a
+/// composite, what speaks for it.
 pub async fn measure(
     daemon: &Daemon,
     spec: &AlarmSpec,
     length: Duration,
     now: Time,
 ) -> Option<Measure> {
+    let spec = speaker(daemon, spec).await?;
     let alarm = spec.metric()?;
-    let Watch::Metric(stat) = &alarm.watch else {
-        return None;
-    };
-    let period = Duration::from_secs(alarm.period().into());
-    let span = Span::last(
-        length.max(period * 6),
-        now.floor_to(period.min(Duration::from_secs(60))),
-    );
+    let period = Duration::from_secs(u64::from(alarm.period().max(1)));
+    let span = crate::watched::complete(period, length.max(period * 6), now);
     let series = daemon.watched(spec, span).await?.ok()?;
-    let mut values = vec![None; (span.length().as_secs() / period.as_secs().max(1)) as usize];
+    let mut values = vec![None; (span.length().as_secs() / period.as_secs()) as usize];
     for point in &series.points {
-        let index = (point.at.since(span.start).as_secs() / period.as_secs().max(1)) as usize;
+        let index = (point.at.since(span.start).as_secs() / period.as_secs()) as usize;
         if let Some(slot) = values.get_mut(index) {
             *slot = Some(point.value);
         }
     }
     Some(Measure {
         alarm: alarm.clone(),
-        unit: crate::units::of(stat),
+        unit: crate::watched::unit(alarm),
         values,
         covers: span.length(),
     })
@@ -182,8 +217,11 @@ async fn alert(
     also_in_alarm: Vec<(String, Time)>,
     now: Time,
 ) -> Alert {
-    let lead = leading(&incident).unwrap_or_default().to_string();
+    let lead = leading(&incident, &daemon.estate.alarms)
+        .unwrap_or_default()
+        .to_string();
     let spec = daemon.spec(&lead);
+    let children = children_in_alarm(daemon, &lead).await;
     let since = incident
         .alarms
         .values()
@@ -239,6 +277,7 @@ async fn alert(
     let runbook = incident.alarms.get(&lead).and_then(|a| a.runbook.as_ref());
     Alert {
         measure: measured,
+        children,
         logs,
         trace,
         runbook: runbook.and_then(|r| runbook_step(daemon, r)),
@@ -288,7 +327,7 @@ pub fn acknowledged(daemon: &Daemon, incident: &Incident) -> Option<(String, Tim
         Some(_) => engine
             .timeline(&incident.id)
             .filter_map(|(_, entry)| match entry {
-                Entry::Acknowledged { by, at, .. } => Some((by.clone(), *at)),
+                Entry::Acknowledged { by, at, .. } => Some((by, at)),
                 _ => None,
             })
             .last(),
@@ -363,4 +402,65 @@ fn alike(events: &[LogEvent], link: impl Fn(&str) -> String) -> Vec<Alike> {
     }
     order.truncate(LOG_LINES);
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use model::incident::IncidentAlarm;
+    use model::{ActionShape, AlarmKind, IncidentId, Place, Severity, Transition};
+
+    use super::*;
+
+    #[test]
+    fn of_alarms_that_turned_at_one_instant_the_first_of_the_files_leads() {
+        let spec = |name: &str| AlarmSpec {
+            name: name.into(),
+            description: String::new(),
+            kind: AlarmKind::Composite {
+                rule: "TRUE".into(),
+                suppressor: None,
+            },
+            severity: Severity::Page,
+            runbook: None,
+            service: "x".into(),
+            labels: BTreeMap::new(),
+            region: None,
+            actions: ActionShape::None,
+            actions_enabled: true,
+            native: None,
+            place: Place::default(),
+        };
+        let files = [spec("zebra"), spec("ant")];
+        let alarm = |severity, since| IncidentAlarm {
+            state: State::Alarm,
+            since,
+            last: Transition {
+                alarm: String::new(),
+                from: State::Ok,
+                to: State::Alarm,
+                at: since,
+                reason: String::new(),
+                reason_data: serde_json::Value::Null,
+            },
+            description: String::new(),
+            severity,
+            runbook: None,
+        };
+        let leads = |zebra: (Severity, i64), ant: (Severity, i64), expect: &str| {
+            let of = |(severity, at)| alarm(severity, Time::from_secs(at));
+            let incident = Incident {
+                id: IncidentId("INC-1".into()),
+                group: String::new(),
+                service: "x".into(),
+                severity: Severity::Page,
+                opened: Time::EPOCH,
+                resolved: None,
+                alarms: BTreeMap::from([("ant".into(), of(ant)), ("zebra".into(), of(zebra))]),
+            };
+            assert_eq!(leading(&incident, &files), Some(expect));
+        };
+        leads((Severity::Page, 5), (Severity::Page, 5), "zebra");
+        leads((Severity::Page, 5), (Severity::Page, 4), "ant");
+        leads((Severity::Ticket, 5), (Severity::Page, 5), "ant");
+    }
 }

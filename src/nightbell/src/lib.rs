@@ -5,14 +5,20 @@
 
 pub mod app;
 pub mod cli;
+pub mod cloud;
 pub mod console;
 pub mod daemon;
 pub mod evidence;
 pub mod files;
 pub mod http;
+pub mod keeper;
 pub mod logline;
 pub mod picture;
+pub mod queries;
+pub mod reconcile;
 pub mod services;
 pub mod tasks;
 pub mod traffic;
+pub mod transitions;
 pub mod units;
+pub mod watched;

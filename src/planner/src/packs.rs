@@ -185,6 +185,7 @@ fn made(estate: &Estate, resource: &Resource, mut draft: Draft, rule: String) ->
             labels: Default::default(),
             region: region(&resource.arn).map(str::to_string),
             actions: estate.project.actions,
+            actions_enabled: true,
             native: None,
             place: tuning.map_or(Place::file("alarms/packs.yaml"), |t| t.place.clone()),
         },

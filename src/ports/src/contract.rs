@@ -12,8 +12,10 @@
 //! // ports::contract::journal(&adapter, &run).await;
 //! ```
 
+mod account;
 mod alarms;
 mod case;
+mod control_plane;
 mod documents;
 mod items;
 mod journal;
@@ -34,8 +36,10 @@ use std::pin::Pin;
 
 use model::{Span, Time};
 
+pub use self::account::{Account, Fate, Fates};
 pub use self::alarms::alarms;
 pub use self::case::Case;
+pub use self::control_plane::control_plane;
 pub use self::documents::{Table, documents};
 pub use self::items::{items, items_table};
 pub use self::journal::journal;

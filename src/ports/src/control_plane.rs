@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use model::Time;
 use model::observed::{
-    ActionRecord, ObservedAlarm, ObservedDashboard, ObservedTopic, Resource, ResourceKind, Tags,
-    Trail,
+    ActionRecord, ObservedAlarm, ObservedDashboard, ObservedQueue, ObservedRule, ObservedTopic,
+    Resource, ResourceKind, Tags, Trail,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -83,4 +83,17 @@ pub enum Switch {
 pub trait Inventory: Send + Sync {
     /// All resources of a kind, by the list APIs.
     async fn resources(&self, kind: ResourceKind) -> Result<Vec<Resource>>;
+}
+
+/// Reads the hops between an alarm and the daemon, for the proof that it arrives.
+#[async_trait]
+pub trait Delivery: Send + Sync {
+    /// The rules of the default event bus that match events of CloudWatch, with their targets.
+    async fn rules(&self) -> Result<Vec<ObservedRule>>;
+
+    /// A queue by its ARN; `None` when there is no such queue.
+    async fn queue(&self, arn: &str) -> Result<Option<ObservedQueue>>;
+
+    /// The policy of a key by id, alias or ARN; `None` when it may not be read.
+    async fn key_policy(&self, key: &str) -> Result<Option<String>>;
 }

@@ -27,7 +27,7 @@ pub mod traces;
 
 pub use alarms::{AlarmStatus, Alarms, Recorded};
 pub use clock::Clock;
-pub use control_plane::{ControlPlane, Inventory, Switch};
+pub use control_plane::{ControlPlane, Delivery, Inventory, Switch};
 pub use documents::{Document, Documents, Key};
 pub use error::{Error, Kind, Result, Retry};
 pub use events::{Event, Failed, Handler, Invocation, Outcome};

@@ -17,9 +17,10 @@ mod views;
 mod words;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use model::{MetricStat, Span, State, Time, Unit};
+use model::{MathEntry, MetricStat, Span, State, Time, Unit};
 
 use crate::palette::Theme;
 
@@ -51,6 +52,46 @@ pub struct Query {
     pub span: Span,
 }
 
+/// One expression that a board shows: metric math or SEARCH, which the caller computes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Computation {
+    /// Under this key [`Data::computed`] holds the answer.
+    pub key: String,
+    /// All entries of its widget, with one period.
+    pub entries: Vec<MathEntry>,
+    /// The id of the one that is shown.
+    pub watch: String,
+    /// What SEARCH finds is to be read with this period at least, in seconds, so that a long time
+    /// has no more points than can be drawn.
+    pub at_least: u32,
+    /// The board's span, its start rounded down to the period.
+    pub span: Span,
+}
+
+/// What became of a [`Computation`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Computed {
+    /// One for each series of the result.
+    Lines(Vec<Line>),
+    /// It could not be computed or fetched; said in its place.
+    Failed(String),
+}
+
+/// A series that was computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What tells it from the others of its expression; empty where nothing does.
+    pub name: String,
+    /// The metric that it is, where it is one.
+    pub origin: Option<MetricStat>,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// How far its points are apart.
+    pub step: Duration,
+    /// Oldest first, points without data left out.
+    pub points: Vec<(Time, f64)>,
+}
+
 /// What became of a [`Query`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -78,6 +119,8 @@ pub struct Data {
     pub span: Span,
     /// By [`Query::key`]. A key that is not there is drawn as "no data".
     pub series: HashMap<String, Answer>,
+    /// By [`Computation::key`].
+    pub computed: HashMap<String, Computed>,
     /// Units by [`Query::key`], where they are known; the others are drawn bare.
     pub units: HashMap<String, Unit>,
     /// By alarm name; an ARN in the body is looked up by its last part.
@@ -94,6 +137,7 @@ impl Data {
         Data {
             span,
             series: HashMap::new(),
+            computed: HashMap::new(),
             units: HashMap::new(),
             alarms: HashMap::new(),
             zone: TimeZone::UTC,
@@ -123,6 +167,21 @@ impl Board {
             }
         }
         queries
+    }
+
+    /// What must be computed to draw the board over `span`; each expression once.
+    pub fn computations(&self, span: Span) -> Vec<Computation> {
+        let mut all: Vec<Computation> = Vec::new();
+        for widget in &self.widgets {
+            if let WidgetKind::Metric(metric) = &widget.kind {
+                for computation in metric.computations(self.periods, span) {
+                    if !all.iter().any(|other| other.key == computation.key) {
+                        all.push(computation);
+                    }
+                }
+            }
+        }
+        all
     }
 
     /// The alarms whose states the board shows, by name, each once.

@@ -43,8 +43,11 @@ pub struct Alert {
     pub incident: Incident,
     /// The alarm that leads, a key of `incident.alarms`.
     pub alarm: String,
-    /// What the alarm measures; `None` for a composite or where it could not be fetched.
+    /// What the alarm measures, of a composite what speaks for it; `None` where it could not be
+    /// fetched.
     pub measure: Option<Measure>,
+    /// Of a composite: the alarms in ALARM that it watches, with their since.
+    pub children: Vec<(String, Time)>,
     /// What the logs say; empty where there is nothing.
     pub logs: Vec<LogLine>,
     /// A sentence from [`crate::trace::first_failing`].

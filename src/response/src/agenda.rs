@@ -115,6 +115,8 @@ pub(crate) enum What {
     Repeat,
     /// Step of `escalate`.
     Escalate(usize),
+    /// Somebody acknowledged long ago.
+    Remind,
     /// Everything is OK.
     Recover,
 }
@@ -129,16 +131,28 @@ pub(crate) fn next<'a>(
     node: Option<&'a Node>,
     rules: &Rules,
 ) -> Option<Item<'a>> {
+    next_of(status, counts, node, rules, |_| true)
+}
+
+/// The earliest of the items that may be carried out now.
+pub(crate) fn next_of<'a>(
+    status: &'a Status,
+    counts: &Counts,
+    node: Option<&'a Node>,
+    rules: &Rules,
+    may: impl Fn(&Item<'a>) -> bool,
+) -> Option<Item<'a>> {
     let mut next: Option<Item<'a>> = None;
     visit(status, counts, node, rules, |item| {
-        if next.is_none_or(|n| item.at < n.at) {
+        if next.is_none_or(|n| item.at < n.at) && may(&item) {
             next = Some(item);
         }
     });
     next
 }
 
-fn visit<'a>(
+/// All items, in the order that breaks ties.
+pub(crate) fn visit<'a>(
     status: &'a Status,
     counts: &Counts,
     node: Option<&'a Node>,
@@ -167,7 +181,7 @@ fn visit<'a>(
             add(AT_ONCE, "", What::Resolve);
         }
         for (receiver, told) in &status.told {
-            if !told.about.is_empty() && rules.receivers.contains(receiver) {
+            if !told.about.is_empty() && rules.has(receiver) {
                 add(told.last + interval, receiver, What::Recover);
             }
         }
@@ -178,7 +192,7 @@ fn visit<'a>(
         return;
     };
     let primary = route.receiver.as_str();
-    let untold = !status.told.contains_key(primary) && rules.receivers.contains(primary);
+    let untold = !status.told.contains_key(primary) && rules.has(primary);
     let first = status.opened + route.group_wait;
     if counts.loud == 0 {
         let noted = status.held.get(primary).is_some_and(|h| h.until.is_none());
@@ -192,7 +206,7 @@ fn visit<'a>(
     }
     for (receiver, told) in &status.told {
         let news = counts.news.get(receiver).copied().unwrap_or_default();
-        if !rules.receivers.contains(receiver) {
+        if !rules.has(receiver) {
             continue;
         }
         if news.fresh > 0 {
@@ -206,11 +220,22 @@ fn visit<'a>(
             add(told.last + route.repeat, receiver, What::Repeat);
         }
     }
+    if let Some((_, taken)) = &status.acknowledged
+        && !route.remind.is_zero()
+        && rules.has(primary)
+        && let Some(told) = status.told.get(primary)
+    {
+        add(
+            (*taken).max(told.last) + route.remind,
+            primary,
+            What::Remind,
+        );
+    }
     if let Some(first_mail) = status.first_mail
         && status.acknowledged.is_none()
     {
         for (i, step) in route.escalate.iter().enumerate() {
-            if !rules.receivers.contains(&step.receiver) || escalated(status, node, i) {
+            if !rules.has(&step.receiver) || escalated(status, node, i) {
                 continue;
             }
             add(first_mail + step.after, &step.receiver, What::Escalate(i));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use model::{NotificationKind, State, Time};
+use model::{Cause, NotificationKind, State, Time};
 
 use crate::agenda::{self, What};
 use crate::case::Hold;
 use crate::decide::Round;
 use crate::draft::Draft;
+use crate::receipt::Name;
 use crate::rules::Node;
 use crate::window::Timetable;
 use crate::words;
@@ -44,6 +45,14 @@ impl Round<'_> {
                 let since = words::length(self.now.since(since));
                 format!("nothing changed since the last mail, {since} ago ({route})")
             }
+            (What::Remind, _) => {
+                let (by, since) = match &draft.status.acknowledged {
+                    Some((by, at)) => (by.as_str(), self.now.since(*at)),
+                    None => ("somebody", std::time::Duration::ZERO),
+                };
+                let since = words::length(since);
+                format!("{by} acknowledged {since} ago and it is still open ({route})")
+            }
             (What::Escalate(i), Some(Node { route: rules, .. })) => {
                 let after = words::length(rules.escalate[i].after);
                 format!("nobody acknowledged within {after} of the first mail ({route})")
@@ -53,7 +62,8 @@ impl Round<'_> {
                 false => format!("everything of {group} is OK again ({route})"),
             },
         };
-        let blind: Vec<&str> = draft.open().filter(|name| self.is_blind(name)).collect();
+        let blind = draft.open().filter(|name| self.is_blind(name));
+        let blind: Vec<&str> = blind.map(|name| &**name).collect();
         if !blind.is_empty() && what != What::Recover {
             because.push_str(&format!(
                 "; {} {} without data now, which is no recovery",
@@ -65,20 +75,19 @@ impl Round<'_> {
     }
 
     fn change_words(&self, draft: &Draft<'_>, receiver: &str) -> String {
-        let inhibitions = &self.engine.index.inhibitions;
         let Some(told) = draft.status.told.get(receiver) else {
             return "the incident changed".into();
         };
-        let open: BTreeSet<&str> = draft.open().collect();
+        let open: BTreeSet<&str> = draft.open().map(|name| &**name).collect();
         let fresh: Vec<&str> = open
             .iter()
             .copied()
-            .filter(|name| !told.about.contains(*name) && !inhibitions.is_quiet(name))
+            .filter(|name| !told.about.contains(*name) && !self.hush.is_quiet(name))
             .collect();
         let gone: Vec<&str> = told
             .about
             .iter()
-            .map(String::as_str)
+            .map(|name| &**name)
             .filter(|name| !open.contains(name))
             .collect();
         let mut parts = Vec::new();
@@ -125,6 +134,12 @@ impl Round<'_> {
                 words::length(route.group_interval)
             ),
         }];
+        if let Some((_, taken)) = &draft.status.acknowledged
+            && !route.remind.is_zero()
+        {
+            let at = words::clock((*taken).max(self.now) + route.remind, self.now);
+            parts.push(format!("a reminder at {at} if it is still open then"));
+        }
         if draft.status.acknowledged.is_none() {
             if !route.repeat.is_zero() {
                 let at = words::clock(self.now + route.repeat, self.now);
@@ -146,15 +161,35 @@ impl Round<'_> {
         parts.join("; ")
     }
 
-    pub fn quiet_words(&self, draft: &Draft<'_>) -> String {
-        let inhibitions = &self.engine.index.inhibitions;
-        let sources: BTreeSet<&str> = draft.open().filter_map(|a| inhibitions.by(a)).collect();
-        let sources: Vec<&str> = sources.into_iter().collect();
-        format!(
-            "{} {} in ALARM and inhibits it; looked at again when that ends",
-            words::list(&sources),
-            words::are(&sources)
-        )
+    /// What keeps everything open quiet.
+    pub fn quiet_words(&self, draft: &Draft<'_>) -> (String, Cause) {
+        let index = &self.engine.index;
+        let by = |name: &Name| index.inhibitions.by(name).map(String::from);
+        let sources: BTreeSet<String> = draft.open().filter_map(by).collect();
+        let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+        let mut parts = Vec::new();
+        if !sources.is_empty() {
+            parts.push(format!(
+                "{} {} in ALARM and inhibits it",
+                words::list(&sources),
+                words::are(&sources)
+            ));
+        }
+        let silences: BTreeSet<String> = draft
+            .open()
+            .flat_map(|name| self.holding(name))
+            .map(|quieting| quieting.words(self.now))
+            .collect();
+        let silences: Vec<&str> = silences.iter().map(String::as_str).collect();
+        if !silences.is_empty() {
+            parts.push(format!("{} holds it", words::list(&silences)));
+        }
+        let cause = match silences.is_empty() {
+            true => Cause::Inhibited,
+            false => Cause::Silenced,
+        };
+        parts.push("looked at again when that ends".into());
+        (parts.join("; "), cause)
     }
 
     /// Why the first mail was never sent.
@@ -166,7 +201,7 @@ impl Round<'_> {
                 format!("everything was OK again before {opening}, route {route}")
             }
             Some(Hold { until: None }) => {
-                format!("everything was OK again while it was inhibited (route {route})")
+                format!("everything was OK again while it was kept quiet (route {route})")
             }
             None => {
                 let wait = words::length(node.route.group_wait);

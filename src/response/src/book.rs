@@ -4,37 +4,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::incident::IncidentAlarm;
 use model::{
-    Entry, Incident, IncidentId, Notification, NotificationKind, RunbookRef, State, Time,
-    Transition,
+    Arrival, Entry, IncidentId, Notification, RunbookRef, SilenceId, State, Time, Transition,
 };
 
-use crate::case::{Case, Hold, Status};
+use crate::case::{Case, Hold, Member, Status, believed};
+use crate::chain;
 use crate::outbox::Outbox;
+use crate::receipt::{Labelled as _, Line, Name, Named, Pool, Receipt};
 use crate::rules;
+use crate::silence::Quieting;
 
 /// The fold of the journal.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Book {
-    pub alarms: BTreeMap<String, Alarm>,
+    pub alarms: Named<Alarm>,
     pub cases: BTreeMap<IncidentId, Case>,
     /// The latest incident of each group.
     pub groups: BTreeMap<String, IncidentId>,
+    pub silences: BTreeMap<SilenceId, Quieting>,
     pub outbox: Outbox,
+    /// Incidents with entries that no seal covers, and since when there are some.
+    pub unsealed: BTreeSet<IncidentId>,
+    pub unsealed_since: Option<Time>,
     /// Of the last entry.
     pub sequence: i64,
     /// Identities of transitions before this are forgotten.
     pub horizon: Option<Time>,
+    pool: Pool,
 }
 
 /// What the journal knows of an alarm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
-    /// A [`Entry::Received`], always; the one with the latest transition.
-    received: Arc<Entry>,
-    sequence: i64,
-    seen: BTreeSet<(Time, State)>,
+    /// What arrived with its latest transition.
+    pub(crate) receipt: Arc<Receipt>,
+    /// In order.
+    seen: Vec<(Time, State)>,
     /// Unresolved incidents that it is part of.
     pub(crate) cases: Vec<IncidentId>,
     /// Its latest way into ALARM has been dealt with.
@@ -42,67 +48,71 @@ pub struct Alarm {
 }
 
 /// What arrived with an alarm's latest transition.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Facts<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
     /// The transition.
-    pub transition: &'a Transition,
+    pub transition: Transition,
     /// Routing labels.
-    pub labels: &'a BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// What the alarm means for people.
-    pub description: &'a str,
+    pub description: String,
     /// What to do.
-    pub runbook: Option<&'a RunbookRef>,
+    pub runbook: Option<RunbookRef>,
     /// When it arrived.
     pub at: Time,
+    /// How it arrived.
+    pub arrival: Arrival,
 }
 
 impl Alarm {
     /// What arrived with its latest transition.
-    pub fn facts(&self) -> Facts<'_> {
-        match &*self.received {
-            Entry::Received {
-                transition,
-                labels,
-                description,
-                runbook,
-                at,
-            } => Facts {
-                transition,
-                labels,
-                description,
-                runbook: runbook.as_ref(),
-                at: *at,
-            },
-            other => unreachable!("only received entries are kept for an alarm, not {other:?}"),
-        }
+    pub fn facts(&self) -> Facts {
+        self.receipt.facts()
     }
 
     /// Its present state.
     pub fn state(&self) -> State {
-        self.facts().transition.to
+        self.receipt.to
+    }
+
+    /// When it went into its present state.
+    pub fn since(&self) -> Time {
+        self.receipt.changed
     }
 
     /// The unresolved incidents that it is part of.
     pub fn incidents(&self) -> &[IncidentId] {
         &self.cases
     }
+
+    fn has_seen(&self, identity: (Time, State)) -> bool {
+        self.seen.binary_search(&identity).is_ok()
+    }
+
+    fn saw(&mut self, identity: (Time, State)) {
+        if let Err(place) = self.seen.binary_search(&identity) {
+            self.seen.insert(place, identity);
+        }
+    }
 }
 
 /// An alarm of an incident opened or closed.
 pub(crate) struct Flip {
     pub incident: IncidentId,
-    pub alarm: String,
+    pub alarm: Name,
     pub open: bool,
 }
 
 impl Book {
     /// Whether this transition has been received, by any path.
     pub fn has(&self, transition: &Transition) -> bool {
-        self.alarms.get(&transition.alarm).is_some_and(|alarm| {
-            alarm.seen.contains(&(transition.at, transition.to))
-                || (self.horizon.is_some_and(|h| transition.at < h)
-                    && transition.at <= alarm.facts().transition.at)
-        })
+        self.alarms
+            .get(transition.alarm.as_str())
+            .is_some_and(|alarm| {
+                alarm.has_seen((transition.at, transition.to))
+                    || (self.horizon.is_some_and(|h| transition.at < h)
+                        && transition.at <= alarm.receipt.changed)
+            })
     }
 
     /// Takes in one entry. Entries that name what the book does not know are noted nowhere: the
@@ -113,7 +123,6 @@ impl Book {
             Entry::Received { transition, at, .. } => {
                 return self.received(sequence, entry, (transition, *at));
             }
-
             Entry::Opened {
                 incident,
                 group,
@@ -123,28 +132,27 @@ impl Book {
             } => {
                 self.groups.insert(group.clone(), incident.clone());
                 let case = Case {
-                    incident: Incident {
-                        id: incident.clone(),
-                        group: group.clone(),
-                        service: service.clone(),
-                        severity: *severity,
-                        opened: *at,
-                        resolved: None,
-                        alarms: BTreeMap::new(),
-                    },
+                    id: incident.clone(),
+                    group: group.clone(),
+                    service: service.clone(),
+                    severity: *severity,
                     sequence,
                     status: Status::new(*at),
                     open: BTreeSet::new(),
-                    timeline: BTreeMap::from([(sequence, Arc::new(entry.clone()))]),
+                    members: BTreeMap::new(),
+                    timeline: Vec::new(),
+                    closed_by: None,
+                    merged: None,
                 };
                 self.cases.insert(incident.clone(), case);
+                self.note(sequence, entry, incident);
             }
             Entry::Joined {
                 incident, alarms, ..
             } => return self.joined(sequence, entry, incident, alarms),
             Entry::Reopened { incident, .. } => {
                 if let Some(case) = self.note(sequence, entry, incident) {
-                    case.incident.resolved = None;
+                    case.closed_by = None;
                     case.status.reopen();
                 }
             }
@@ -155,8 +163,19 @@ impl Book {
                     case.status.acknowledged = Some((by.clone(), *at));
                 }
             }
+            Entry::Unacknowledged { incident, at, .. } => {
+                if let Some(case) = self.note(sequence, entry, incident) {
+                    case.status.unacknowledge(*at);
+                }
+            }
+            Entry::Noted { incident, .. } | Entry::Step { incident, .. } => {
+                self.note(sequence, entry, incident);
+            }
+            Entry::Merged {
+                incident, into, at, ..
+            } => return self.merged(sequence, entry, (incident, into), *at),
             Entry::Resolved { incident, at, by } => {
-                return self.resolved(sequence, entry, incident, (*at, by.is_some()));
+                return self.resolved(sequence, entry, incident, (*at, by.as_deref()));
             }
             Entry::Notify { notification } => self.notify(sequence, entry, notification),
             Entry::Held {
@@ -170,21 +189,52 @@ impl Book {
                     case.status.held.insert(receiver.clone(), hold);
                 }
             }
-            Entry::Sent { notification, .. } => {
+            Entry::Sent {
+                notification, at, ..
+            } => {
                 self.note_outgoing(sequence, entry, notification);
-                self.outbox.done(notification);
+                self.outbox.sent(notification, *at);
             }
             Entry::SendFailed {
                 notification,
                 retry_at,
-                ..
+                error,
+                at,
             } => {
                 self.note_outgoing(sequence, entry, notification);
-                match retry_at {
-                    Some(at) => self.outbox.failed(notification, *at),
-                    None => self.outbox.done(notification),
+                self.outbox.failed(notification, *retry_at, error, *at);
+            }
+            Entry::FellBack { notification, .. } => {
+                self.note_outgoing(sequence, entry, notification);
+                self.outbox.fell_back(notification);
+            }
+            Entry::Silenced { silence, at } => {
+                let quieting = Quieting::new(silence.clone(), *at);
+                self.silences.insert(silence.id.clone(), quieting);
+            }
+            Entry::SilenceBegan { silence, .. } => {
+                if let Some(quieting) = self.silences.get_mut(silence) {
+                    quieting.began = true;
                 }
             }
+            Entry::SilenceEnded { silence, by, at } => {
+                if let Some(quieting) = self.silences.get_mut(silence) {
+                    quieting.ended.get_or_insert((*at, by.clone()));
+                }
+            }
+            Entry::Sealed { heads, at } => {
+                for (id, head) in heads {
+                    let case = self.cases.get(id);
+                    if case.is_none_or(|case| case.timeline.len() as u64 <= head.entries) {
+                        self.unsealed.remove(id);
+                    }
+                }
+                self.unsealed_since = match self.unsealed.is_empty() {
+                    true => None,
+                    false => Some(*at),
+                };
+            }
+            Entry::Duplicate { .. } | Entry::Deployed { .. } => {}
         }
         Vec::new()
     }
@@ -199,44 +249,45 @@ impl Book {
         if self.has(transition) {
             return flips;
         }
-        let entry = Arc::new(entry.clone());
         let identity = (transition.at, transition.to);
-        let alarm = match self.alarms.get_mut(&transition.alarm) {
-            None => {
-                let alarm = Alarm {
-                    received: entry,
-                    sequence,
-                    seen: BTreeSet::from([identity]),
-                    cases: Vec::new(),
-                    placed: transition.to != State::Alarm,
-                };
-                self.alarms.insert(transition.alarm.clone(), alarm);
-                return flips;
-            }
-            Some(alarm) => alarm,
-        };
-        alarm.seen.insert(identity);
-        for id in &alarm.cases {
-            if let Some(case) = self.cases.get_mut(id) {
-                case.timeline.insert(sequence, entry.clone());
-            }
-        }
-        if !follows(transition, alarm.facts().transition) {
+        let name = transition.alarm.as_str();
+        let before = self.alarms.get(name).map(|alarm| alarm.receipt.clone());
+        let digest = chain::digest(entry);
+        let receipt = Receipt::of(sequence, entry, digest, before.as_deref(), &mut self.pool);
+        let Some(receipt) = receipt.map(Arc::new) else {
             return flips;
+        };
+        let Some(alarm) = self.alarms.get_mut(name) else {
+            let alarm = Alarm {
+                seen: vec![identity],
+                cases: Vec::new(),
+                placed: transition.to != State::Alarm,
+                receipt: receipt.clone(),
+            };
+            self.alarms.insert(receipt.alarm.clone(), alarm);
+            return flips;
+        };
+        alarm.saw(identity);
+        let latest = follows(transition, &alarm.receipt);
+        if latest {
+            alarm.receipt = receipt.clone();
+            alarm.placed = transition.to != State::Alarm;
         }
-        alarm.received = entry;
-        alarm.sequence = sequence;
         for id in &alarm.cases {
             let Some(case) = self.cases.get_mut(id) else {
                 continue;
             };
-            let name = &transition.alarm;
-            if let Some(member) = case.incident.alarms.get_mut(name) {
-                member.state = transition.to;
-                member.last = transition.clone();
+            case.note(sequence, Line::Received(receipt.clone()), &digest);
+            self.unsealed.insert(id.clone());
+            self.unsealed_since.get_or_insert(at);
+            if !latest {
+                continue;
+            }
+            if let Some(member) = case.members.get_mut(name) {
+                member.receipt = receipt.clone();
             }
             let flipped = match transition.to {
-                State::Alarm => case.open.insert(name.clone()),
+                State::Alarm => case.open.insert(receipt.alarm.clone()),
                 State::Ok => case.open.remove(name),
                 // No data is no recovery: what was open stays open.
                 State::InsufficientData => false,
@@ -247,12 +298,11 @@ impl Book {
             if flipped {
                 flips.push(Flip {
                     incident: id.clone(),
-                    alarm: name.clone(),
+                    alarm: receipt.alarm.clone(),
                     open: transition.to == State::Alarm,
                 });
             }
         }
-        alarm.placed = transition.to != State::Alarm;
         flips
     }
 
@@ -267,38 +317,52 @@ impl Book {
         let Some(case) = self.cases.get_mut(id) else {
             return flips;
         };
-        case.timeline.insert(sequence, Arc::new(entry.clone()));
+        let mut joined = BTreeSet::new();
         for name in names {
-            let Some(alarm) = self.alarms.get_mut(name) else {
+            let Some(alarm) = self.alarms.get_mut(name.as_str()) else {
                 continue;
             };
             alarm.placed = true;
             if !alarm.cases.contains(id) {
                 alarm.cases.push(id.clone());
             }
-            case.timeline.insert(alarm.sequence, alarm.received.clone());
-            let facts = alarm.facts();
-            let severity = rules::severity(facts.labels);
-            case.incident.severity = case.incident.severity.min(severity);
-            let since = case.incident.alarms.get(name).map(|member| member.since);
-            let member = IncidentAlarm {
-                state: facts.transition.to,
-                since: since.unwrap_or(facts.transition.at),
-                last: facts.transition.clone(),
-                description: facts.description.into(),
-                severity,
-                runbook: facts.runbook.cloned(),
-            };
+            let receipt = alarm.receipt.clone();
+            let name = receipt.alarm.clone();
+            joined.insert(name.clone());
+            let member = case.members.get(&name);
+            if member.is_none_or(|member| member.receipt.sequence != receipt.sequence) {
+                let line = Line::Received(receipt.clone());
+                case.note(receipt.sequence, line, &receipt.digest);
+            }
+            let severity = rules::severity(receipt.labels.value("severity"));
+            case.severity = case.severity.min(severity);
+            let since = case.members.get(&name).map(|member| member.since);
             // It can have become OK between the decision and this entry.
-            if member.state != State::Ok && case.open.insert(name.clone()) {
+            if receipt.to != State::Ok && case.open.insert(name.clone()) {
                 flips.push(Flip {
                     incident: id.clone(),
                     alarm: name.clone(),
                     open: true,
                 });
             }
-            case.incident.alarms.insert(name.clone(), member);
+            let member = Member {
+                since: since.unwrap_or(receipt.changed),
+                receipt,
+            };
+            case.members.insert(name, member);
         }
+        // As it stands in the journal, with the alarms that are not known, too.
+        let digest = chain::digest(entry);
+        let line = match joined.len() == names.len() {
+            true => Line::Joined {
+                alarms: Arc::new(joined),
+                at: entry.at(),
+            },
+            false => Line::Other(Box::new(entry.clone())),
+        };
+        case.note(sequence, line, &digest);
+        self.unsealed.insert(id.clone());
+        self.unsealed_since.get_or_insert(entry.at());
         flips
     }
 
@@ -307,21 +371,21 @@ impl Book {
         sequence: i64,
         entry: &Entry,
         id: &IncidentId,
-        (at, by_hand): (Time, bool),
+        (at, by): (Time, Option<&str>),
     ) -> Vec<Flip> {
         let Some(case) = self.note(sequence, entry, id) else {
             return Vec::new();
         };
-        case.incident.resolved = Some(at);
-        case.status.resolve(at, by_hand);
+        case.status.resolve(at, by.is_some());
+        case.closed_by = by.map(String::from);
         let open = std::mem::take(&mut case.open);
-        let members: Vec<String> = case.incident.alarms.keys().cloned().collect();
+        let members: Vec<Name> = case.members.keys().cloned().collect();
         for name in &members {
             if let Some(alarm) = self.alarms.get_mut(name) {
                 alarm.cases.retain(|case| case != id);
                 // One that went to ALARM between the decision and this entry opens it anew.
                 let again = open.contains(name) && alarm.state() == State::Alarm;
-                alarm.placed = by_hand || !again;
+                alarm.placed = by.is_some() || !again;
             }
         }
         open.into_iter()
@@ -333,35 +397,132 @@ impl Book {
             .collect()
     }
 
+    /// Moves everything of one incident to another: alarms, the group, and what receivers believe.
+    fn merged(
+        &mut self,
+        sequence: i64,
+        entry: &Entry,
+        (from, into): (&IncidentId, &IncidentId),
+        at: Time,
+    ) -> Vec<Flip> {
+        let usable = |id: &IncidentId| {
+            let case = self.cases.get(id);
+            case.is_some_and(|case| case.status.resolved.is_none())
+        };
+        if from == into || !usable(from) || !usable(into) {
+            return Vec::new();
+        }
+        self.note(sequence, entry, into);
+        let Some(case) = self.note(sequence, entry, from) else {
+            return Vec::new();
+        };
+        case.merged = Some(into.clone());
+        let told = case.status.told.clone();
+        let first_mail = case.status.first_mail;
+        case.status.resolve(at, true);
+        let (open, members) = (std::mem::take(&mut case.open), case.members.clone());
+        let severity = case.severity;
+        for group in self.groups.values_mut().filter(|id| *id == from) {
+            *group = into.clone();
+        }
+        let mut flips: Vec<Flip> = open
+            .iter()
+            .map(|alarm| Flip {
+                incident: from.clone(),
+                alarm: alarm.clone(),
+                open: false,
+            })
+            .collect();
+        for name in members.keys() {
+            if let Some(alarm) = self.alarms.get_mut(name) {
+                alarm.cases.retain(|id| id != from && id != into);
+                alarm.cases.push(into.clone());
+            }
+        }
+        let Some(case) = self.cases.get_mut(into) else {
+            return flips;
+        };
+        case.severity = case.severity.min(severity);
+        for (name, member) in members {
+            let known = case.members.entry(name).or_insert_with(|| member.clone());
+            known.since = known.since.min(member.since);
+        }
+        for alarm in open {
+            if case.open.insert(alarm.clone()) {
+                flips.push(Flip {
+                    incident: into.clone(),
+                    alarm,
+                    open: true,
+                });
+            }
+        }
+        for (receiver, told) in told {
+            match case.status.told.get_mut(&receiver) {
+                Some(known) => {
+                    let about = known.about.union(&told.about).cloned().collect();
+                    known.about = Arc::new(about);
+                    known.last = known.last.max(told.last);
+                }
+                None => {
+                    case.status.told.insert(receiver, told);
+                }
+            }
+        }
+        case.status.first_mail = match (case.status.first_mail, first_mail) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        flips
+    }
+
     fn notify(&mut self, sequence: i64, entry: &Entry, notification: &Notification) {
         self.outbox.decided(sequence, notification);
+        let alarms = &self.alarms;
+        let about: Arc<BTreeSet<Name>> = Arc::new(
+            notification
+                .about
+                .iter()
+                .map(|name| match alarms.get_key_value(name.as_str()) {
+                    Some((name, _)) => name.clone(),
+                    None => name.as_str().into(),
+                })
+                .collect(),
+        );
+        let digest = chain::digest(entry);
+        let bare = Notification {
+            id: notification.id.clone(),
+            kind: notification.kind,
+            incidents: notification.incidents.clone(),
+            about: BTreeSet::new(),
+            receiver: notification.receiver.clone(),
+            at: notification.at,
+            because: notification.because.clone(),
+            next: notification.next.clone(),
+        };
         for id in &notification.incidents {
-            let Some(case) = self.note(sequence, entry, id) else {
+            let Some(case) = self.cases.get_mut(id) else {
                 continue;
             };
-            let about = match notification.kind {
-                NotificationKind::Recovered => BTreeSet::new(),
-                NotificationKind::Digest => notification
-                    .about
-                    .iter()
-                    .filter(|name| case.incident.alarms.contains_key(*name))
-                    .cloned()
-                    .collect(),
-                NotificationKind::Opened
-                | NotificationKind::Changed
-                | NotificationKind::Repeat
-                | NotificationKind::Escalated => notification.about.clone(),
-            };
+            let line = Line::Notify(Box::new(bare.clone()), about.clone());
+            case.note(sequence, line, &digest);
+            self.unsealed.insert(id.clone());
+            self.unsealed_since.get_or_insert(notification.at);
+            // Its members and not what is open now: an alarm that became OK since the decision
+            // stands in the mail, and its recovery is owed.
+            let member = |name: &Name| case.members.contains_key(name);
+            let about = believed(notification.kind, &about, member);
             let Notification {
                 receiver, kind, at, ..
             } = notification;
-            case.status.notified(receiver, *kind, *at, Arc::new(about));
+            case.status.notified(receiver, *kind, *at, about);
         }
     }
 
     fn note(&mut self, sequence: i64, entry: &Entry, id: &IncidentId) -> Option<&mut Case> {
         let case = self.cases.get_mut(id)?;
-        case.timeline.insert(sequence, Arc::new(entry.clone()));
+        case.note_entry(sequence, entry);
+        self.unsealed.insert(id.clone());
+        self.unsealed_since.get_or_insert(entry.at());
         Some(case)
     }
 
@@ -375,9 +536,9 @@ impl Book {
         }
     }
 
-    /// Drops incidents that ended before `before` and owe nobody anything, and the identities of
-    /// older transitions.
-    pub fn forget(&mut self, before: Time, receivers: &BTreeSet<String>) -> Vec<IncidentId> {
+    /// Drops incidents that ended before `before` and owe nobody anything, silences that ended
+    /// before then, and the identities of older transitions.
+    pub fn forget(&mut self, before: Time, receivers: impl Fn(&str) -> bool) -> Vec<IncidentId> {
         self.horizon = self.horizon.max(Some(before));
         let waiting: BTreeSet<IncidentId> = self
             .outbox
@@ -389,26 +550,34 @@ impl Book {
             .iter()
             .filter(|(id, case)| {
                 let ended = case.status.resolved.is_some_and(|at| at < before);
-                ended && !case.status.owes_recovery(receivers) && !waiting.contains(id)
+                ended && !case.status.owes_recovery(&receivers) && !waiting.contains(id)
             })
             .map(|(id, _)| id.clone())
             .collect();
         for id in &gone {
-            if let Some(case) = self.cases.remove(id)
-                && self.groups.get(&case.incident.group) == Some(id)
-            {
-                self.groups.remove(&case.incident.group);
-            }
+            self.cases.remove(id);
+            self.unsealed.remove(id);
         }
+        if self.unsealed.is_empty() {
+            self.unsealed_since = None;
+        }
+        let cases = &self.cases;
+        self.groups.retain(|_, id| cases.contains_key(id));
+        self.silences.retain(|_, quieting| {
+            let ended = quieting.ended.as_ref();
+            ended.is_none_or(|(at, _)| *at >= before)
+        });
         for alarm in self.alarms.values_mut() {
             alarm.seen.retain(|(at, _)| *at >= before);
         }
+        self.outbox.forget(before);
+        self.pool.tidy();
         gone
     }
 }
 
 /// Whether `new` is later than `last`. At the same instant, the one that starts from the other's
 /// state is; so late arrivals never overwrite what came after them.
-fn follows(new: &Transition, last: &Transition) -> bool {
-    new.at > last.at || (new.at == last.at && new.from == last.to)
+fn follows(new: &Transition, last: &Receipt) -> bool {
+    new.at > last.changed || (new.at == last.changed && new.from == last.to)
 }

@@ -3,19 +3,89 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Entry, Incident, NotificationKind, Time};
+use model::incident::IncidentAlarm;
+use model::{Entry, Head, Incident, IncidentId, NotificationKind, Severity, Time};
+
+use crate::chain::{self, Digest, Link};
+use crate::receipt::{Labelled as _, Line, Name, Receipt};
+use crate::rules;
 
 /// An incident with what the response engine must remember of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Case {
-    pub incident: Incident,
+    pub id: IncidentId,
+    pub group: String,
+    pub service: String,
+    pub severity: Severity,
     /// The sequence of its first entry.
     pub sequence: i64,
     pub status: Status,
     /// Its alarms that went to ALARM and were not OK since.
-    pub open: BTreeSet<String>,
-    /// Its entries and the transitions of its alarms, by sequence.
-    pub timeline: BTreeMap<i64, Arc<Entry>>,
+    pub open: BTreeSet<Name>,
+    pub members: BTreeMap<Name, Member>,
+    /// Its entries and the transitions of its alarms, in the order of their becoming part of it.
+    pub timeline: Vec<Link>,
+    /// Who closed it by hand.
+    pub closed_by: Option<String>,
+    /// The incident that took over.
+    pub merged: Option<IncidentId>,
+}
+
+/// An alarm of an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Member {
+    /// When it first went to ALARM in this incident.
+    pub since: Time,
+    pub receipt: Arc<Receipt>,
+}
+
+impl Case {
+    /// Adds an entry to the chain.
+    pub fn note(&mut self, sequence: i64, line: Line, digest: &Digest) {
+        let before = self.timeline.last().map_or([0; 32], |link| link.hash);
+        self.timeline.push(Link {
+            sequence,
+            line,
+            hash: chain::link(&before, digest),
+        });
+    }
+
+    pub fn note_entry(&mut self, sequence: i64, entry: &Entry) {
+        let digest = chain::digest(entry);
+        self.note(sequence, Line::Other(Box::new(entry.clone())), &digest);
+    }
+
+    pub fn head(&self) -> Head {
+        Head {
+            entries: self.timeline.len() as u64,
+            hash: chain::hex(&self.timeline.last().map_or([0; 32], |link| link.hash)),
+        }
+    }
+
+    /// The incident as everybody else knows it.
+    pub fn incident(&self) -> Incident {
+        let alarms = self.members.iter().map(|(name, member)| {
+            let facts = member.receipt.facts();
+            let alarm = IncidentAlarm {
+                state: member.receipt.to,
+                since: member.since,
+                last: facts.transition,
+                description: facts.description,
+                severity: rules::severity(member.receipt.labels.value("severity")),
+                runbook: facts.runbook,
+            };
+            (name.to_string(), alarm)
+        });
+        Incident {
+            id: self.id.clone(),
+            group: self.group.clone(),
+            service: self.service.clone(),
+            severity: self.severity,
+            opened: self.status.opened,
+            resolved: self.status.resolved,
+            alarms: alarms.collect(),
+        }
+    }
 }
 
 /// The part of a case that timing follows from. Small, so that `decide` can copy it and run its
@@ -43,7 +113,7 @@ pub(crate) struct Told {
     pub last: Time,
     pub kind: NotificationKind,
     /// The alarms it believes to be open; none after a recovery.
-    pub about: Arc<BTreeSet<String>>,
+    pub about: Arc<BTreeSet<Name>>,
     /// How many notifications it got.
     pub count: usize,
 }
@@ -51,8 +121,30 @@ pub(crate) struct Told {
 /// Something is due and held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
-    /// Until a window opens; `None`: until what inhibits it ends.
+    /// Until a window opens; `None`: until what keeps it quiet ends.
     pub until: Option<Time>,
+}
+
+/// The alarms that somebody who is told `about` believes to be open in an incident with these
+/// members.
+pub(crate) fn believed(
+    kind: NotificationKind,
+    about: &Arc<BTreeSet<Name>>,
+    member: impl Fn(&Name) -> bool,
+) -> Arc<BTreeSet<Name>> {
+    match kind {
+        NotificationKind::Recovered => Arc::default(),
+        NotificationKind::Digest => {
+            let own = about.iter().filter(|name| member(name));
+            Arc::new(own.cloned().collect())
+        }
+        NotificationKind::Opened
+        | NotificationKind::Changed
+        | NotificationKind::Repeat
+        | NotificationKind::Reminder
+        | NotificationKind::Silence
+        | NotificationKind::Escalated => about.clone(),
+    }
 }
 
 impl Status {
@@ -75,8 +167,13 @@ impl Status {
         receiver: &str,
         kind: NotificationKind,
         at: Time,
-        about: Arc<BTreeSet<String>>,
+        about: Arc<BTreeSet<Name>>,
     ) {
+        let kind = match kind {
+            // A digest that has nothing open to say of this incident told its recovery.
+            NotificationKind::Digest if about.is_empty() => NotificationKind::Recovered,
+            kind => kind,
+        };
         let count = self.told.get(receiver).map_or(0, |told| told.count);
         let told = Told {
             last: at,
@@ -95,9 +192,19 @@ impl Status {
             NotificationKind::Opened
             | NotificationKind::Changed
             | NotificationKind::Repeat
+            | NotificationKind::Reminder
+            | NotificationKind::Silence
             | NotificationKind::Digest => {
                 self.first_mail.get_or_insert(at);
             }
+        }
+    }
+
+    /// Nobody takes care of it any more: whoever would be told next has the whole time again.
+    pub fn unacknowledge(&mut self, at: Time) {
+        if self.acknowledged.take().is_some() && self.first_mail.is_some() {
+            self.restart_escalation();
+            self.first_mail = Some(at);
         }
     }
 
@@ -128,10 +235,10 @@ impl Status {
     }
 
     /// A receiver of these still believes that an alarm is open.
-    pub fn owes_recovery(&self, receivers: &BTreeSet<String>) -> bool {
+    pub fn owes_recovery(&self, receivers: impl Fn(&str) -> bool) -> bool {
         self.told
             .iter()
-            .any(|(name, told)| !told.about.is_empty() && receivers.contains(name))
+            .any(|(name, told)| !told.about.is_empty() && receivers(name))
     }
 
     pub fn held_until(&self, receiver: &str) -> Option<Time> {

@@ -2,17 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Entry, IncidentId, Notification, NotificationKind, Time};
+use model::{Cause, Entry, IncidentId, Notification, NotificationKind, Time};
 
-use crate::agenda::{self, Counts, News, What};
+use crate::agenda::{self, Counts, Item, News, What};
 use crate::because::closed_words;
 use crate::case::{Case, Hold, Status};
-use crate::draft::Draft;
+use crate::draft::{Draft, Hush};
 use crate::engine::Engine;
 use crate::name;
-use crate::rules::{self, Node, value};
+use crate::pace::{Pace, Room};
+use crate::receipt::{Labelled as _, Labels, Name, strings};
+use crate::rules::{self, Node};
 use crate::words;
+
+/// How long an entry of a timeline may stand without a seal.
+const UNSEALED: Duration = Duration::from_secs(60);
 
 /// What [`Engine::decide`] answers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,6 +31,8 @@ pub struct Decided {
     pub wake: Option<Time>,
 }
 
+pub(crate) type Drafts<'e> = BTreeMap<IncidentId, Draft<'e>>;
+
 impl Engine {
     /// Decides everything that is due at `now`. A second call with the entries applied decides
     /// nothing more and answers the same `wake`. The cost follows what is due, not what is open.
@@ -32,19 +40,30 @@ impl Engine {
         let mut round = Round {
             engine: self,
             now,
+            hush: Hush {
+                engine: self,
+                changed: BTreeMap::new(),
+            },
+            pace: Pace::new(&self.rules, &self.book.outbox, now),
             entries: Vec::new(),
             digests: BTreeMap::new(),
         };
-        let mut drafts = round.place();
+        let sealing = self
+            .book
+            .unsealed_since
+            .is_some_and(|at| at + UNSEALED <= now);
+        if sealing {
+            round.entries.extend(self.seal(now));
+        }
+        let mut drafts = Drafts::new();
+        let ended = round.turn_silences(&mut drafts);
+        round.place(&mut drafts);
+        round.stand_in(&mut drafts);
         for (at, id) in &self.index.due {
             if *at > now {
                 break;
             }
-            if let Some(case) = self.book.cases.get(id) {
-                drafts
-                    .entry(id.clone())
-                    .or_insert_with(|| Draft::of(self, case));
-            }
+            round.draft(&mut drafts, id);
         }
         let mut order: Vec<&mut Draft<'_>> = drafts.values_mut().collect();
         order.sort_by_key(|draft| (draft.severity, draft.age));
@@ -52,24 +71,13 @@ impl Engine {
             round.run(draft);
         }
         round.send_digests();
+        round.note_ended(&ended);
 
-        let entries = round.entries;
-        let queued = self.index.due.iter();
-        let untouched = queued
-            .filter(|(_, id)| !drafts.contains_key(id))
-            .map(|(at, _)| *at)
-            .next();
-        let touched = drafts.values().filter_map(|draft| {
-            let node = draft.node.map(|node| &self.rules.nodes[node]);
-            let next = agenda::next(&draft.status, &draft.counts, node, &self.rules)?;
-            Some(next.at)
-        });
-        let retries = self.pending().filter_map(|o| o.retry_at);
-        let wake = touched
-            .chain(untouched)
-            .chain(retries.filter(|at| *at > now))
-            .min();
-        Decided { entries, wake }
+        let wake = round.wake(&drafts, sealing);
+        Decided {
+            entries: round.entries,
+            wake,
+        }
     }
 }
 
@@ -77,15 +85,17 @@ impl Engine {
 #[derive(Default)]
 struct Arrivals<'e> {
     node: usize,
-    alarms: BTreeSet<&'e str>,
+    alarms: BTreeSet<&'e Name>,
 }
 
 /// One call of `decide`.
 pub(crate) struct Round<'e> {
     pub engine: &'e Engine,
     pub now: Time,
-    entries: Vec<Entry>,
-    /// By receiver: what windows held and now let through.
+    pub hush: Hush<'e>,
+    pub pace: Pace<'e>,
+    pub entries: Vec<Entry>,
+    /// By receiver: what windows held and now let through, and what is more than a topic takes.
     digests: BTreeMap<String, Digest>,
 }
 
@@ -93,15 +103,66 @@ struct Digest {
     /// Of the first incident: its opening time and how many notifications the receiver had.
     first: (Time, usize),
     incidents: Vec<IncidentId>,
-    about: BTreeSet<String>,
-    window: String,
+    about: BTreeSet<Name>,
+    /// The window that opened; `None`: there was too much at once.
+    window: Option<String>,
     next: String,
 }
 
 impl<'e> Round<'e> {
+    /// The draft of an incident, made where there is none.
+    pub fn draft<'d>(
+        &self,
+        drafts: &'d mut Drafts<'e>,
+        id: &IncidentId,
+    ) -> Option<&'d mut Draft<'e>> {
+        let case = self.engine.book.cases.get(id)?;
+        let draft = drafts.entry(id.clone());
+        Some(draft.or_insert_with(|| Draft::of(self.engine, case)))
+    }
+
+    /// When something is due after this round.
+    fn wake(&self, drafts: &Drafts<'e>, sealing: bool) -> Option<Time> {
+        let engine = self.engine;
+        let mut wakes: Vec<Time> = Vec::new();
+        let queued = engine.index.due.iter();
+        wakes.extend(
+            queued
+                .filter(|(_, id)| !drafts.contains_key(id))
+                .map(|(at, _)| *at)
+                .next(),
+        );
+        for draft in drafts.values() {
+            let node = draft.node.map(|node| &engine.rules.nodes[node]);
+            agenda::visit(&draft.status, &draft.counts, node, &engine.rules, |item| {
+                // Only what waits for a topic is still due.
+                wakes.push(match item.at > self.now {
+                    true => item.at,
+                    false => self.pace.free_at(item.receiver),
+                });
+            });
+        }
+        let retries = engine.pending().filter_map(|o| o.retry_at);
+        wakes.extend(retries.filter(|at| *at > self.now));
+        let silences = engine.book.silences.values();
+        wakes.extend(silences.filter_map(|quieting| match quieting.due()? {
+            at if at > self.now => Some(at),
+            // It begins in this round.
+            _ => Some(quieting.silence.until).filter(|until| *until > self.now),
+        }));
+        let noted = self.entries.iter().any(is_noted);
+        let unsealed = match sealing {
+            true => None,
+            false => engine.book.unsealed_since,
+        };
+        let unsealed = unsealed.or(noted.then_some(self.now));
+        wakes.extend(unsealed.map(|at| at + UNSEALED));
+        wakes.into_iter().min()
+    }
+
     /// Puts alarms that went to ALARM into incidents: into the group's present one, into the one
     /// that has just ended, or into a new one.
-    fn place(&mut self) -> BTreeMap<IncidentId, Draft<'e>> {
+    fn place(&mut self, drafts: &mut Drafts<'e>) {
         let engine = self.engine;
         let mut groups: BTreeMap<&str, Arrivals<'e>> = BTreeMap::new();
         for alarm in &engine.index.unplaced {
@@ -111,52 +172,62 @@ impl<'e> Round<'e> {
                 arrivals.alarms.insert(alarm);
             }
         }
-        let mut drafts: BTreeMap<IncidentId, Draft<'e>> = BTreeMap::new();
         for (group, arrivals) in groups {
             let current = engine.book.groups.get(group);
             let current = current.and_then(|id| engine.book.cases.get(id));
-            let mut draft = match current {
-                Some(case) if case.status.resolved.is_none() => Draft::of(engine, case),
+            let id = match current {
+                Some(case) if case.status.resolved.is_none() => {
+                    self.draft(drafts, &case.id);
+                    case.id.clone()
+                }
                 Some(case) if self.reopens(case, arrivals.node) => {
-                    let mut draft = Draft::of(engine, case);
-                    draft.status.reopen();
+                    if let Some(draft) = self.draft(drafts, &case.id) {
+                        draft.status.reopen();
+                    }
                     self.entries.push(Entry::Reopened {
-                        incident: draft.id.clone(),
+                        incident: case.id.clone(),
                         at: self.now,
                     });
-                    draft
+                    case.id.clone()
                 }
                 _ => {
                     let taken = |id: &IncidentId| {
                         engine.book.cases.contains_key(id) || drafts.contains_key(id)
                     };
                     let id = name::incident_id(group, self.now, taken);
-                    self.open(id, group, &arrivals)
+                    let draft = self.open(id.clone(), group, &arrivals);
+                    drafts.insert(id.clone(), draft);
+                    id
                 }
             };
             self.entries.push(Entry::Joined {
-                incident: draft.id.clone(),
+                incident: id.clone(),
                 alarms: arrivals.alarms.iter().map(|a| a.to_string()).collect(),
                 at: self.now,
             });
-            draft.join(engine, arrivals.alarms);
-            drafts.insert(draft.id.clone(), draft);
+            if let Some(draft) = drafts.get_mut(&id) {
+                draft.join(&self.hush, arrivals.alarms);
+            }
         }
-        drafts
     }
 
     fn reopens(&self, case: &Case, node: usize) -> bool {
-        let interval = self.engine.rules.nodes[node].route.group_interval;
+        let rules = &self.engine.rules;
+        let interval = rules.nodes[node].route.group_interval;
         let until = case.status.reopenable_until(interval);
-        until.is_some_and(|until| self.now < until)
-            || case.status.owes_recovery(&self.engine.rules.receivers)
+        case.merged.is_none()
+            && (until.is_some_and(|until| self.now < until)
+                || case.status.owes_recovery(|receiver| rules.has(receiver)))
     }
 
     fn open(&mut self, id: IncidentId, group: &str, arrivals: &Arrivals<'e>) -> Draft<'e> {
         let labels = arrivals.alarms.iter().filter_map(|name| self.labels(name));
-        let severity = labels.clone().map(rules::severity).min();
+        let severity = labels
+            .clone()
+            .map(|l| rules::severity(l.value("severity")))
+            .min();
         let severity = severity.unwrap_or_default();
-        let services: BTreeSet<&str> = labels.clone().map(|l| value(l, "service")).collect();
+        let services: BTreeSet<&str> = labels.clone().map(|l| l.value("service")).collect();
         let node = &self.engine.rules.nodes[arrivals.node];
         let service = match services.first() {
             Some(service) if services.len() == 1 && !service.is_empty() => service.to_string(),
@@ -191,7 +262,11 @@ impl<'e> Round<'e> {
         let engine = self.engine;
         let node = draft.node.map(|node| &engine.rules.nodes[node]);
         loop {
-            let next = agenda::next(&draft.status, &draft.counts, node, &engine.rules);
+            let may = |item: &Item<'_>| match item.what {
+                What::Resolve | What::KeepQuiet => true,
+                _ => self.room(item.receiver) != Room::None,
+            };
+            let next = agenda::next_of(&draft.status, &draft.counts, node, &engine.rules, may);
             let Some(item) = next.filter(|item| item.at <= self.now) else {
                 return;
             };
@@ -199,8 +274,8 @@ impl<'e> Round<'e> {
             match (what, node) {
                 (What::Resolve, _) => self.resolve(draft, node),
                 (What::KeepQuiet, _) => {
-                    let because = self.quiet_words(draft);
-                    self.hold(draft, &receiver, because, None);
+                    let (because, cause) = self.quiet_words(draft);
+                    self.hold(draft, &receiver, because, (None, cause));
                 }
                 (_, Some(node)) if self.is_closed(node) => {
                     self.hold_for_window(draft, node, &receiver)
@@ -208,11 +283,21 @@ impl<'e> Round<'e> {
                 (What::Open | What::Change | What::Repeat, Some(node))
                     if node.window.is_some() && draft.status.held_until(&receiver).is_some() =>
                 {
-                    self.add_to_digest(draft, node, &receiver);
+                    let window = node.window.as_ref().map(|window| window.name());
+                    self.add_to_digest(draft, Some(node), &receiver, window);
                 }
-                _ => self.notify(draft, node, &receiver, what),
+                (What::Escalate(_), _) => self.notify(draft, node, &receiver, what),
+                _ => match self.room(&receiver) {
+                    Room::Digest => self.add_to_digest(draft, node, &receiver, None),
+                    _ => self.notify(draft, node, &receiver, what),
+                },
             }
         }
+    }
+
+    fn room(&self, receiver: &str) -> Room {
+        self.pace
+            .room(receiver, self.digests.contains_key(receiver))
     }
 
     fn resolve(&mut self, draft: &mut Draft<'e>, node: Option<&Node>) {
@@ -228,7 +313,7 @@ impl<'e> Round<'e> {
             return;
         }
         let because = self.dropped_words(draft, node);
-        self.hold(draft, primary, because, None);
+        self.hold(draft, primary, because, (None, Cause::Recovered));
     }
 
     fn is_closed(&self, node: &Node) -> bool {
@@ -239,7 +324,7 @@ impl<'e> Round<'e> {
         let Some(window) = &node.window else { return };
         let until = window.opens(self.now);
         let because = closed_words(node, window, until);
-        self.hold(draft, receiver, because, Some(until));
+        self.hold(draft, receiver, because, (Some(until), Cause::Window));
     }
 
     fn hold(
@@ -247,7 +332,7 @@ impl<'e> Round<'e> {
         draft: &mut Draft<'e>,
         receiver: &str,
         because: String,
-        until: Option<Time>,
+        (until, cause): (Option<Time>, Cause),
     ) {
         self.entries.push(Entry::Held {
             incident: draft.id.clone(),
@@ -255,6 +340,7 @@ impl<'e> Round<'e> {
             because,
             until,
             at: self.now,
+            cause,
         });
         draft.status.held.insert(receiver.into(), Hold { until });
     }
@@ -264,25 +350,27 @@ impl<'e> Round<'e> {
             What::Open => NotificationKind::Opened,
             What::Change => NotificationKind::Changed,
             What::Repeat => NotificationKind::Repeat,
+            What::Remind => NotificationKind::Reminder,
             What::Escalate(_) => NotificationKind::Escalated,
             What::Recover => NotificationKind::Recovered,
             What::Resolve | What::KeepQuiet => return,
         };
         let because = self.because(draft, node, receiver, what);
         let ordinal = draft.status.told.get(receiver).map_or(1, |t| t.count + 1);
-        let about: BTreeSet<String> = match kind {
-            NotificationKind::Recovered => draft.members().map(String::from).collect(),
-            _ => draft.worth_telling(self.engine, receiver),
+        let about: Arc<BTreeSet<Name>> = match kind {
+            NotificationKind::Recovered => Arc::new(draft.members().cloned().collect()),
+            _ => draft.worth_telling(&self.hush, receiver),
         };
         self.tell(draft, receiver, kind, &about);
         let next = self.next_words(draft, node, kind);
         let opened = draft.status.opened;
+        self.pace.spend(receiver);
         self.entries.push(Entry::Notify {
             notification: Notification {
                 id: name::notification_id(&draft.id, opened, kind, receiver, ordinal),
                 kind,
                 incidents: vec![draft.id.clone()],
-                about,
+                about: strings(&about),
                 receiver: receiver.into(),
                 at: self.now,
                 because,
@@ -291,12 +379,20 @@ impl<'e> Round<'e> {
         });
     }
 
-    fn add_to_digest(&mut self, draft: &mut Draft<'e>, node: &Node, receiver: &str) {
+    fn add_to_digest(
+        &mut self,
+        draft: &mut Draft<'e>,
+        node: Option<&Node>,
+        receiver: &str,
+        window: Option<&str>,
+    ) {
         let count = draft.status.told.get(receiver).map_or(0, |told| told.count);
-        let about = draft.worth_telling(self.engine, receiver);
+        let about = draft.worth_telling(&self.hush, receiver);
         self.tell(draft, receiver, NotificationKind::Digest, &about);
-        let next = self.next_words(draft, Some(node), NotificationKind::Digest);
-        let window = node.window.as_ref().map_or("", |window| window.name());
+        let next = self.next_words(draft, node, NotificationKind::Digest);
+        if !self.digests.contains_key(receiver) {
+            self.pace.spend(receiver);
+        }
         let digest = self
             .digests
             .entry(receiver.into())
@@ -304,22 +400,31 @@ impl<'e> Round<'e> {
                 first: (draft.status.opened, count),
                 incidents: Vec::new(),
                 about: BTreeSet::new(),
-                window: window.into(),
+                window: window.map(String::from),
                 next,
             });
         digest.incidents.push(draft.id.clone());
-        digest.about.extend(about);
+        digest.about.extend(about.iter().cloned());
     }
 
     fn send_digests(&mut self) {
         for (receiver, digest) in std::mem::take(&mut self.digests) {
             let kind = NotificationKind::Digest;
             let (opened, count) = digest.first;
-            let because = match digest.incidents.len() {
-                1 => format!("{} opened; an incident was held until then", digest.window),
-                n => format!(
-                    "{} opened; {n} incidents were held until then",
-                    digest.window
+            let because = match (digest.window, digest.incidents.len()) {
+                (Some(window), 1) => {
+                    format!("{window} opened; an incident was held until then")
+                }
+                (Some(window), n) => {
+                    format!("{window} opened; {n} incidents were held until then")
+                }
+                (None, n) => format!(
+                    "{n} more {} due at once, and a topic takes 8 mails a second",
+                    if n == 1 {
+                        "incident was"
+                    } else {
+                        "incidents were"
+                    }
                 ),
             };
             let id =
@@ -329,7 +434,7 @@ impl<'e> Round<'e> {
                     id,
                     kind,
                     incidents: digest.incidents,
-                    about: digest.about,
+                    about: strings(&digest.about),
                     receiver,
                     at: self.now,
                     because,
@@ -345,17 +450,27 @@ impl<'e> Round<'e> {
         draft: &mut Draft<'e>,
         receiver: &str,
         kind: NotificationKind,
-        about: &BTreeSet<String>,
+        about: &Arc<BTreeSet<Name>>,
     ) {
         let believed = match kind {
             NotificationKind::Recovered => Arc::default(),
-            _ => Arc::new(about.clone()),
+            _ => about.clone(),
         };
         draft.status.notified(receiver, kind, self.now, believed);
         draft.counts.news.insert(receiver.into(), News::default());
     }
 
-    pub fn labels(&self, alarm: &str) -> Option<&'e BTreeMap<String, String>> {
-        Some(self.engine.book.alarms.get(alarm)?.facts().labels)
+    pub fn labels(&self, alarm: &str) -> Option<&'e Labels> {
+        Some(&self.engine.book.alarms.get(alarm)?.receipt.labels)
+    }
+}
+
+/// Whether an entry becomes part of a timeline.
+fn is_noted(entry: &Entry) -> bool {
+    match entry {
+        Entry::Notify { notification } => !notification.incidents.is_empty(),
+        Entry::SilenceBegan { .. } | Entry::SilenceEnded { .. } | Entry::Sealed { .. } => false,
+        Entry::FellBack { .. } => false,
+        _ => true,
     }
 }

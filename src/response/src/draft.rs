@@ -1,12 +1,30 @@
 //! An incident on the way from what it is to what this round of decisions makes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{IncidentId, Severity};
 
-use crate::agenda::Counts;
+use crate::agenda::{Counts, News};
 use crate::case::{Case, Status};
 use crate::engine::Engine;
+use crate::receipt::Name;
+
+/// The engine as it will be when the entries of this round are applied, as far as quiet goes.
+pub(crate) struct Hush<'e> {
+    pub engine: &'e Engine,
+    /// Alarms that this round makes quiet, or lets be heard.
+    pub changed: BTreeMap<Name, bool>,
+}
+
+impl Hush<'_> {
+    pub fn is_quiet(&self, alarm: &str) -> bool {
+        match self.changed.get(alarm) {
+            Some(quiet) => *quiet,
+            None => self.engine.index.is_quiet(alarm),
+        }
+    }
+}
 
 /// An incident as it will be when the entries of this round are applied.
 pub(crate) struct Draft<'e> {
@@ -16,18 +34,18 @@ pub(crate) struct Draft<'e> {
     pub age: i64,
     pub node: Option<usize>,
     pub case: Option<&'e Case>,
-    pub joins: BTreeSet<&'e str>,
+    pub joins: BTreeSet<&'e Name>,
     pub status: Status,
     pub counts: Counts,
 }
 
 impl<'e> Draft<'e> {
     pub fn of(engine: &Engine, case: &'e Case) -> Draft<'e> {
-        let id = &case.incident.id;
+        let id = &case.id;
         let desk = engine.index.desks.get(id);
         Draft {
             id: id.clone(),
-            severity: case.incident.severity,
+            severity: case.severity,
             age: case.sequence,
             node: desk.and_then(|desk| desk.node),
             case: Some(case),
@@ -37,10 +55,10 @@ impl<'e> Draft<'e> {
         }
     }
 
-    pub fn join(&mut self, engine: &'e Engine, alarms: BTreeSet<&'e str>) {
+    pub fn join(&mut self, hush: &Hush<'e>, alarms: BTreeSet<&'e Name>) {
         for alarm in &alarms {
             if !self.case.is_some_and(|case| case.open.contains(*alarm)) {
-                let quiet = engine.index.inhibitions.is_quiet(alarm);
+                let quiet = hush.is_quiet(alarm);
                 self.counts.flip(&self.status, alarm, true, quiet);
             }
         }
@@ -48,19 +66,17 @@ impl<'e> Draft<'e> {
     }
 
     /// Its alarms that are not OK.
-    pub fn open(&self) -> impl Iterator<Item = &str> {
+    pub fn open(&self) -> impl Iterator<Item = &Name> {
         let before = self.case.into_iter().flat_map(|case| case.open.iter());
         before
-            .map(String::as_str)
             .filter(|name| !self.joins.contains(name))
             .chain(self.joins.iter().copied())
     }
 
     /// All its alarms.
-    pub fn members(&self) -> impl Iterator<Item = &str> {
-        let before = self.case.into_iter().flat_map(|c| c.incident.alarms.keys());
+    pub fn members(&self) -> impl Iterator<Item = &Name> {
+        let before = self.case.into_iter().flat_map(|c| c.members.keys());
         before
-            .map(String::as_str)
             .filter(|name| !self.joins.contains(name))
             .chain(self.joins.iter().copied())
     }
@@ -72,12 +88,26 @@ impl<'e> Draft<'e> {
 
     /// What a mail to the receiver is about: open alarms but those kept quiet that it has not
     /// heard of.
-    pub fn worth_telling(&self, engine: &Engine, receiver: &str) -> BTreeSet<String> {
-        self.open()
-            .filter(|name| {
-                !engine.index.inhibitions.is_quiet(name) || self.believes(receiver, name)
-            })
-            .map(String::from)
-            .collect()
+    pub fn worth_telling(&self, hush: &Hush<'_>, receiver: &str) -> Arc<BTreeSet<Name>> {
+        let worth = self
+            .open()
+            .filter(|name| !hush.is_quiet(name) || self.believes(receiver, name));
+        Arc::new(worth.cloned().collect())
+    }
+
+    /// Counts anew what a receiver does not know.
+    pub fn recount(&mut self, hush: &Hush<'_>, receiver: &str) {
+        let Some(told) = self.status.told.get(receiver) else {
+            return;
+        };
+        let open: BTreeSet<&Name> = self.open().collect();
+        let news = News {
+            fresh: open
+                .iter()
+                .filter(|name| !told.about.contains(**name) && !hush.is_quiet(name))
+                .count(),
+            gone: told.about.iter().filter(|n| !open.contains(n)).count(),
+        };
+        self.counts.news.insert(receiver.into(), news);
     }
 }

@@ -1,17 +1,19 @@
 //! The engine: the journal's fold, the compiled routes, and an index that follows from the two.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use model::route::Routes;
-use model::{AlarmSpec, Entry, Incident, IncidentId, Severity, State, Time, Transition};
+use model::{AlarmSpec, Arrival, Entry, Incident, IncidentId, Severity, State, Time, Transition};
 
 use crate::agenda::{self, Counts};
 use crate::book::{Alarm, Book, Flip};
 use crate::case::Case;
+use crate::chain::{self, Linked};
 use crate::inhibit::Inhibitions;
 use crate::outbox::Outgoing;
-use crate::rules::{Place, Rules};
+use crate::receipt::{Name, Named, settle};
+use crate::rules::{Place, Rules, all_match};
+use crate::silence::Silences;
 
 /// Who was told what, what is open, and what comes next.
 ///
@@ -28,13 +30,14 @@ pub struct Engine {
 /// What follows from book and rules, kept up to date so that a decision looks only at what is due.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Index {
-    places: BTreeMap<String, Vec<Place>>,
+    places: Named<Box<[Place]>>,
     pub inhibitions: Inhibitions,
+    pub silences: Silences,
     pub desks: BTreeMap<IncidentId, Desk>,
     /// When which incident has its next step.
     pub due: BTreeSet<(Time, IncidentId)>,
     /// Alarms in ALARM that belong to an incident and are in none.
-    pub unplaced: BTreeSet<String>,
+    pub unplaced: BTreeSet<Name>,
 }
 
 /// What follows for one incident.
@@ -43,6 +46,15 @@ pub(crate) struct Desk {
     pub node: Option<usize>,
     pub counts: Counts,
     due: Option<Time>,
+}
+
+/// What becomes of a transition that arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arrived {
+    /// It is news: append this entry.
+    New(Box<Entry>),
+    /// It was received before. Append this entry where a second path shall be seen to work.
+    Duplicate(Box<Entry>),
 }
 
 impl Engine {
@@ -78,17 +90,37 @@ impl Engine {
         self.index = Index::of(&self.book, &self.rules);
     }
 
-    /// The entry for a transition that arrived, or `None` when it was received before over
-    /// whatever path: the identity is alarm, new state and time of the change. `spec`: the alarm's
-    /// file; an alarm that has none is a ticket of no service.
+    /// The entry for a transition of this machine's evaluator, or `None` when it was received
+    /// before over whatever path: the identity is alarm, new state and time of the change.
+    /// `spec`: the alarm's file; an alarm that has none is a ticket of no service.
     pub fn receive(
         &self,
         transition: &Transition,
         spec: Option<&AlarmSpec>,
         now: Time,
     ) -> Option<Entry> {
+        match self.receive_over(Arrival::default(), transition, spec, now) {
+            Arrived::New(entry) => Some(*entry),
+            Arrived::Duplicate(_) => None,
+        }
+    }
+
+    /// The entry for a transition that arrived over some path.
+    pub fn receive_over(
+        &self,
+        mut arrival: Arrival,
+        transition: &Transition,
+        spec: Option<&AlarmSpec>,
+        now: Time,
+    ) -> Arrived {
         if self.book.has(transition) {
-            return None;
+            return Arrived::Duplicate(Box::new(Entry::Duplicate {
+                alarm: transition.alarm.clone(),
+                to: transition.to,
+                changed: transition.at,
+                path: arrival.path,
+                at: now,
+            }));
         }
         let labels = match spec {
             Some(spec) => spec.routing_labels(),
@@ -97,37 +129,84 @@ impl Engine {
                 ("severity".to_string(), Severity::default().to_string()),
             ]),
         };
-        Some(Entry::Received {
-            transition: transition.clone(),
+        let mut transition = transition.clone();
+        settle(&mut transition.reason_data);
+        settle(&mut arrival.message);
+        Arrived::New(Box::new(Entry::Received {
+            transition,
             labels,
             description: spec.map(|s| s.description.clone()).unwrap_or_default(),
             runbook: spec.and_then(|s| s.runbook.clone()),
             at: now,
-        })
+            arrival,
+        }))
     }
 
     /// All incidents that are not forgotten, by id.
-    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
-        self.book.cases.values().map(|case| &case.incident)
+    pub fn incidents(&self) -> impl Iterator<Item = Incident> {
+        self.book.cases.values().map(Case::incident)
+    }
+
+    /// The ids of all incidents that are not forgotten.
+    pub fn incident_ids(&self) -> impl Iterator<Item = &IncidentId> {
+        self.book.cases.keys()
     }
 
     /// One incident.
-    pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
-        Some(&self.book.cases.get(id)?.incident)
+    pub fn incident(&self, id: &IncidentId) -> Option<Incident> {
+        Some(self.book.cases.get(id)?.incident())
     }
 
     /// What happened in an incident, oldest first, with journal sequences: its own entries and the
     /// transitions of its alarms.
-    pub fn timeline(&self, id: &IncidentId) -> impl Iterator<Item = (i64, &Entry)> {
-        let case = self.book.cases.get(id);
-        case.into_iter()
-            .flat_map(|case| case.timeline.iter().map(|(s, e)| (*s, Arc::as_ref(e))))
+    pub fn timeline(&self, id: &IncidentId) -> impl Iterator<Item = (i64, Entry)> {
+        let links = self.book.cases.get(id).map_or(&[][..], |c| &c.timeline);
+        let mut order: Vec<_> = links.iter().collect();
+        order.sort_by_key(|link| link.sequence);
+        let id = id.clone();
+        order
+            .into_iter()
+            .map(move |link| (link.sequence, link.line.entry(&id)))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The timeline as its chain has it: in the order in which entries became part of the
+    /// incident, each with the hash of everything up to it.
+    pub fn chain(&self, id: &IncidentId) -> Vec<Linked> {
+        let links = self.book.cases.get(id).map_or(&[][..], |c| &c.timeline);
+        let linked = links.iter().map(|link| Linked {
+            sequence: link.sequence,
+            entry: link.line.entry(id),
+            hash: chain::hex(&link.hash),
+        });
+        linked.collect()
+    }
+
+    /// The entry that seals every timeline which grew since the last seal; `None` when none did.
+    /// [`decide`](Engine::decide) asks for it a minute after the first entry that no seal covers.
+    pub fn seal(&self, now: Time) -> Option<Entry> {
+        let cases = self.book.unsealed.iter();
+        let heads: BTreeMap<_, _> = cases
+            .filter_map(|id| Some((id.clone(), self.book.cases.get(id)?.head())))
+            .collect();
+        (!heads.is_empty()).then_some(Entry::Sealed { heads, at: now })
     }
 
     /// Who takes care of an incident, and since when.
     pub fn acknowledged(&self, id: &IncidentId) -> Option<(&str, Time)> {
         let (by, at) = self.book.cases.get(id)?.status.acknowledged.as_ref()?;
         Some((by, *at))
+    }
+
+    /// Who closed an incident by hand.
+    pub fn closed_by(&self, id: &IncidentId) -> Option<&str> {
+        self.book.cases.get(id)?.closed_by.as_deref()
+    }
+
+    /// The incident that took over this one.
+    pub fn merged_into(&self, id: &IncidentId) -> Option<&IncidentId> {
+        self.book.cases.get(id)?.merged.as_ref()
     }
 
     /// What the journal knows of an alarm, with the unresolved incidents that it is part of.
@@ -149,13 +228,14 @@ impl Engine {
     /// Drops incidents that ended before `before` and owe nobody a mail, and the identities of
     /// transitions from before then: memory follows what happened lately, not what ever did.
     pub fn forget(&mut self, before: Time) {
-        for id in self.book.forget(before, &self.rules.receivers) {
+        let rules = &self.rules;
+        for id in self.book.forget(before, |receiver| rules.has(receiver)) {
             self.index.drop_desk(&id);
         }
     }
 
     pub(crate) fn places(&self, alarm: &str) -> &[Place] {
-        self.index.places.get(alarm).map_or(&[], Vec::as_slice)
+        self.index.places.get(alarm).map_or(&[], |places| places)
     }
 
     /// The places of an alarm that has to be put into incidents.
@@ -173,12 +253,15 @@ impl Index {
     fn of(book: &Book, rules: &Rules) -> Index {
         let mut index = Index::default();
         for (name, alarm) in &book.alarms {
-            let facts = alarm.facts();
-            let places = rules.places(facts.labels);
+            let labels = &alarm.receipt.labels;
+            let places = rules.places(labels).into();
             index.places.insert(name.clone(), places);
             let firing = alarm.state() == State::Alarm;
             let inhibitions = &mut index.inhibitions;
-            inhibitions.set(&rules.inhibit, name, facts.labels, firing);
+            inhibitions.set(&rules.inhibit, name, labels, firing);
+        }
+        for quieting in book.silences.values().filter(|q| q.is_active()) {
+            index.begin(book, &quieting.silence.id);
         }
         for (id, case) in &book.cases {
             index.recount(id, case);
@@ -189,6 +272,11 @@ impl Index {
             index.reconsider(book, rules, name);
         }
         index
+    }
+
+    /// Whether an alarm is kept quiet, by whatever.
+    pub fn is_quiet(&self, alarm: &str) -> bool {
+        self.inhibitions.is_quiet(alarm) || self.silences.holds(alarm)
     }
 
     /// After `book` took in `entry`.
@@ -215,8 +303,17 @@ impl Index {
             Entry::Resolved { incident, .. } => {
                 self.follow_case(book, rules, incident);
                 let case = book.cases.get(incident);
-                for name in case.iter().flat_map(|case| case.incident.alarms.keys()) {
+                for name in case.iter().flat_map(|case| case.members.keys()) {
                     self.reconsider(book, rules, name);
+                }
+            }
+            Entry::Merged { incident, into, .. } => {
+                for id in [incident, into] {
+                    self.follow_case(book, rules, id);
+                    let case = book.cases.get(id);
+                    for name in case.iter().flat_map(|case| case.members.keys()) {
+                        self.reconsider(book, rules, name);
+                    }
                 }
             }
             Entry::Reopened { incident, .. } => self.follow_case(book, rules, incident),
@@ -225,30 +322,66 @@ impl Index {
                     self.follow_case(book, rules, incident);
                 }
             }
-            Entry::Acknowledged { incident, .. } | Entry::Held { incident, .. } => {
+            Entry::Acknowledged { incident, .. }
+            | Entry::Unacknowledged { incident, .. }
+            | Entry::Held { incident, .. } => {
                 self.refresh(book, rules, incident);
             }
-            Entry::Sent { .. } | Entry::SendFailed { .. } => {}
+            Entry::Silenced { silence, .. } => self.follow_silence(book, rules, &silence.id),
+            Entry::SilenceBegan { silence, .. } | Entry::SilenceEnded { silence, .. } => {
+                self.follow_silence(book, rules, silence);
+            }
+            Entry::Sent { .. }
+            | Entry::SendFailed { .. }
+            | Entry::Noted { .. }
+            | Entry::Step { .. }
+            | Entry::Duplicate { .. }
+            | Entry::Deployed { .. }
+            | Entry::FellBack { .. }
+            | Entry::Sealed { .. } => {}
         }
     }
 
     fn follow_alarm(&mut self, book: &Book, rules: &Rules, name: &str) {
-        let Some(alarm) = book.alarms.get(name) else {
+        let Some((name, alarm)) = book.alarms.get_key_value(name) else {
             return;
         };
-        let labels = alarm.facts().labels;
-        let places = rules.places(labels);
+        let labels = &alarm.receipt.labels;
+        let places: Box<[Place]> = rules.places(labels).into();
         let mut touched: BTreeSet<&IncidentId> = alarm.cases.iter().collect();
-        if self.places.get(name) != Some(&places) {
-            self.places.insert(name.into(), places);
+        let mut changed: Vec<(Name, bool)> = Vec::new();
+        let known = self.places.get(name);
+        if known != Some(&places) {
+            self.places.insert(name.clone(), places);
             for id in &alarm.cases {
                 if let Some(case) = book.cases.get(id) {
                     self.renode(rules, id, case);
                 }
             }
         }
+        let silences = book.silences.values().filter(|q| q.is_active());
+        let silenced = self
+            .silences
+            .set(silences.map(|q| &q.silence), name, labels);
+        if let Some(quiet) = silenced
+            && !self.inhibitions.is_quiet(name)
+        {
+            changed.push((name.clone(), quiet));
+        }
         let firing = alarm.state() == State::Alarm;
-        let changed = self.inhibitions.set(&rules.inhibit, name, labels, firing);
+        let inhibited = self.inhibitions.set(&rules.inhibit, name, labels, firing);
+        let silences = &self.silences;
+        changed.extend(inhibited.into_iter().filter(|(n, _)| !silences.holds(n)));
+        touched.extend(self.hush(book, changed));
+        for id in touched {
+            self.refresh(book, rules, id);
+        }
+        self.reconsider(book, rules, name);
+    }
+
+    /// Alarms became quiet or stopped being so; answers the incidents that this touches.
+    fn hush<'b>(&mut self, book: &'b Book, changed: Vec<(Name, bool)>) -> BTreeSet<&'b IncidentId> {
+        let mut touched = BTreeSet::new();
         for (hushed, quiet) in changed {
             for id in book.alarms.get(&hushed).iter().flat_map(|a| &a.cases) {
                 if let Some(case) = book.cases.get(id)
@@ -260,10 +393,37 @@ impl Index {
                 }
             }
         }
-        for id in touched {
+        touched
+    }
+
+    fn begin(&mut self, book: &Book, silence: &model::SilenceId) -> Vec<Name> {
+        let Some(quieting) = book.silences.get(silence) else {
+            return Vec::new();
+        };
+        let matchers = &quieting.silence.matchers;
+        let matching = book
+            .alarms
+            .iter()
+            .filter(|(_, alarm)| all_match(matchers, &alarm.receipt.labels));
+        let alarms = matching.map(|(name, _)| name.clone()).collect();
+        self.silences.begin(silence, alarms)
+    }
+
+    fn follow_silence(&mut self, book: &Book, rules: &Rules, silence: &model::SilenceId) {
+        let active = book.silences.get(silence).is_some_and(|q| q.is_active());
+        let changed = match active {
+            true => self.begin(book, silence),
+            false => self.silences.end(silence),
+        };
+        let inhibitions = &self.inhibitions;
+        let changed: Vec<(Name, bool)> = changed
+            .into_iter()
+            .filter(|name| !inhibitions.is_quiet(name))
+            .map(|name| (name, active))
+            .collect();
+        for id in self.hush(book, changed) {
             self.refresh(book, rules, id);
         }
-        self.reconsider(book, rules, name);
     }
 
     fn follow_case(&mut self, book: &Book, rules: &Rules, id: &IncidentId) {
@@ -285,20 +445,20 @@ impl Index {
             if let Some(case) = book.cases.get(incident)
                 && let Some(desk) = self.desks.get_mut(incident)
             {
-                let quiet = self.inhibitions.is_quiet(alarm);
+                let quiet = self.inhibitions.is_quiet(alarm) || self.silences.holds(alarm);
                 desk.counts.flip(&case.status, alarm, *open, quiet);
             }
         }
     }
 
     fn recount(&mut self, id: &IncidentId, case: &Case) {
-        let desk = self.desks.entry(id.clone()).or_default();
-        desk.counts = Counts::of(case, |alarm| self.inhibitions.is_quiet(alarm));
+        let counts = Counts::of(case, |alarm| self.is_quiet(alarm));
+        self.desks.entry(id.clone()).or_default().counts = counts;
     }
 
     fn renode(&mut self, rules: &Rules, id: &IncidentId, case: &Case) {
-        let node = rules.node_of(&case.incident.group).or_else(|| {
-            let mut members = case.incident.alarms.keys();
+        let node = rules.node_of(&case.group).or_else(|| {
+            let mut members = case.members.keys();
             members.find_map(|name| Some(self.places.get(name)?.first()?.node))
         });
         self.desks.entry(id.clone()).or_default().node = node;
@@ -323,16 +483,19 @@ impl Index {
     }
 
     fn reconsider(&mut self, book: &Book, rules: &Rules, name: &str) {
-        let places = self.places.get(name).map_or(&[][..], Vec::as_slice);
-        let unplaced = book.alarms.get(name).is_some_and(|alarm| {
+        let Some((name, alarm)) = book.alarms.get_key_value(name) else {
+            return;
+        };
+        let places = self.places.get(name).map_or(&[][..], |places| places);
+        let unplaced = {
             !alarm.placed
                 && alarm.state() == State::Alarm
                 && places
                     .iter()
                     .any(|place| !satisfied(book, rules, alarm, place))
-        });
+        };
         match unplaced {
-            true => self.unplaced.insert(name.into()),
+            true => self.unplaced.insert(name.clone()),
             false => self.unplaced.remove(name),
         };
     }
@@ -347,10 +510,10 @@ impl Index {
 /// Whether the alarm is part of the place's incident. An incident of a route that is no longer
 /// there stands for every place, lest a reload tell everything again.
 fn satisfied(book: &Book, rules: &Rules, alarm: &Alarm, place: &Place) -> bool {
-    let current = book.groups.get(&place.group);
+    let current = book.groups.get(&*place.group);
     current.is_some_and(|id| alarm.cases.contains(id))
         || alarm.cases.iter().any(|id| {
             let case = book.cases.get(id);
-            case.is_some_and(|case| rules.node_of(&case.incident.group).is_none())
+            case.is_some_and(|case| rules.node_of(&case.group).is_none())
         })
 }

@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::route::Inhibit;
 
-use crate::rules::{all_match, value};
+use crate::receipt::{Labelled, Name, Named};
+use crate::rules::all_match;
 
 /// A rule and the values of its `equal` labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     rule: usize,
-    equal: Vec<String>,
+    /// Joined by a character that no label may hold.
+    equal: Name,
 }
 
 /// The sides of a rule on which an alarm stands.
@@ -29,35 +31,38 @@ struct Role {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Sides {
     /// Sources in ALARM.
-    firing: BTreeSet<String>,
+    firing: BTreeSet<Name>,
     /// Those of them that are no targets.
-    pure: BTreeSet<String>,
-    targets: BTreeSet<String>,
+    pure: BTreeSet<Name>,
+    targets: BTreeSet<Name>,
 }
 
 /// Who keeps whom quiet.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Inhibitions {
-    roles: BTreeMap<String, Vec<Role>>,
+    roles: Named<Box<[Role]>>,
     sides: BTreeMap<Key, Sides>,
-    quiet: BTreeSet<String>,
+    quiet: BTreeSet<Name>,
 }
 
 /// Alarms that became quiet or stopped being so.
-pub(crate) type Changed = Vec<(String, bool)>;
+pub(crate) type Changed = Vec<(Name, bool)>;
 
 impl Inhibitions {
     /// Takes in an alarm's labels and whether it is in ALARM.
     pub fn set(
         &mut self,
         rules: &[Inhibit],
-        alarm: &str,
-        labels: &BTreeMap<String, String>,
+        alarm: &Name,
+        labels: &impl Labelled,
         firing: bool,
     ) -> Changed {
+        if rules.is_empty() {
+            return Changed::new();
+        }
         let roles = roles(rules, labels);
-        let mut touched = BTreeSet::new();
-        if self.roles.get(alarm).map_or(&[][..], Vec::as_slice) != roles {
+        let mut touched: BTreeSet<Name> = BTreeSet::new();
+        if self.roles.get(alarm).map_or(&[][..], |roles| roles) != roles {
             for role in self.roles.remove(alarm).unwrap_or_default() {
                 self.stand(alarm, &role, false, &mut touched);
                 if let Some(sides) = self.sides.get_mut(&role.key) {
@@ -65,20 +70,20 @@ impl Inhibitions {
                 }
                 self.tidy(&role.key);
             }
-            touched.insert(alarm.to_string());
+            touched.insert(alarm.clone());
         }
         for role in &roles {
             self.stand(alarm, role, firing, &mut touched);
             if role.target {
                 let sides = self.sides.entry(role.key.clone()).or_default();
-                if sides.targets.insert(alarm.into()) {
-                    touched.insert(alarm.into());
+                if sides.targets.insert(alarm.clone()) {
+                    touched.insert(alarm.clone());
                 }
             }
             self.tidy(&role.key);
         }
         if !roles.is_empty() {
-            self.roles.insert(alarm.into(), roles);
+            self.roles.insert(alarm.clone(), roles.into());
         }
         let mut changed = Vec::new();
         for name in touched {
@@ -107,13 +112,13 @@ impl Inhibitions {
                 true => &sides.pure,
                 false => &sides.firing,
             };
-            sources.first().map(String::as_str)
+            sources.first().map(|name| &**name)
         })
     }
 
     /// Puts an alarm among a rule's firing sources or takes it away; when the last one goes or the
     /// first one comes, the targets are touched.
-    fn stand(&mut self, alarm: &str, role: &Role, firing: bool, touched: &mut BTreeSet<String>) {
+    fn stand(&mut self, alarm: &Name, role: &Role, firing: bool, touched: &mut BTreeSet<Name>) {
         if !role.source {
             return;
         }
@@ -121,9 +126,9 @@ impl Inhibitions {
         let before = (sides.firing.is_empty(), sides.pure.is_empty());
         match firing {
             true => {
-                sides.firing.insert(alarm.into());
+                sides.firing.insert(alarm.clone());
                 if !role.target {
-                    sides.pure.insert(alarm.into());
+                    sides.pure.insert(alarm.clone());
                 }
             }
             false => {
@@ -144,17 +149,17 @@ impl Inhibitions {
     }
 }
 
-fn roles(rules: &[Inhibit], labels: &BTreeMap<String, String>) -> Vec<Role> {
+fn roles(rules: &[Inhibit], labels: &impl Labelled) -> Vec<Role> {
     let mut roles = Vec::new();
     for (rule, inhibit) in rules.iter().enumerate() {
         let source = all_match(&inhibit.source, labels);
         let target = all_match(&inhibit.target, labels);
         if source || target {
-            let equal = inhibit.equal.iter();
+            let equal: Vec<&str> = inhibit.equal.iter().map(|l| labels.value(l)).collect();
             roles.push(Role {
                 key: Key {
                     rule,
-                    equal: equal.map(|label| value(labels, label).into()).collect(),
+                    equal: equal.join("\u{0}").into(),
                 },
                 source,
                 target,
@@ -191,7 +196,7 @@ mod tests {
             if !service.is_empty() {
                 labels.insert("service".into(), service.to_string());
             }
-            for (name, now) in inhibitions.set(rules, alarm, &labels, *firing) {
+            for (name, now) in inhibitions.set(rules, &Name::from(*alarm), &labels, *firing) {
                 assert_eq!(quiet.contains(&name), !now, "{name} changed to what it was");
                 match now {
                     true => quiet.insert(name),
@@ -201,7 +206,7 @@ mod tests {
         }
         let found: Vec<(&str, &str)> = quiet
             .iter()
-            .map(|name| (name.as_str(), inhibitions.by(name).unwrap()))
+            .map(|name: &Name| (&**name, inhibitions.by(name).unwrap()))
             .collect();
         assert_eq!(found, expect, "{script:?}");
     }

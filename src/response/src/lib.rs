@@ -20,28 +20,49 @@
 //!   is told of changes and of the recovery.
 //! - Outside the route's `active` window mails are held until it opens; what is still open then goes
 //!   to each receiver as one digest. A recovery waits for the window, too, and is told by itself.
-//! - Alarms that are kept quiet by `inhibit` count for nothing until what inhibits them ends; what
-//!   was told before stays told.
+//! - Alarms that are kept quiet by `inhibit`, by a silence or by a deploy (`mute`) count for nothing
+//!   until that ends; what was told before stays told. Whoever would have been told hears when a
+//!   silence ends by itself.
+//! - Who acknowledged is reminded `remind` later if the incident is still open.
+//! - A receiver that does not accept a notification three times, or for good, is stood in for by its
+//!   `fallback`, who then hears of changes and of the recovery, too.
+//! - A topic gets at most eight messages a second; the eighth is a digest of all others.
+//! - Timelines are hash chains whose heads are sealed in the journal once a minute.
 
 mod agenda;
 mod because;
 mod book;
 mod case;
+mod catch_up;
+mod chain;
 mod decide;
 mod draft;
 mod engine;
 mod inhibit;
 mod name;
 mod outbox;
+mod pace;
+mod receipt;
+pub mod receive;
+mod report;
 mod rules;
+mod silence;
 mod simulate;
+mod turn;
+mod why;
 mod window;
 mod words;
 
 pub use book::{Alarm, Facts};
+pub use catch_up::Current;
+pub use chain::{Broken, Linked, verify};
 pub use decide::Decided;
-pub use engine::Engine;
+pub use engine::{Arrived, Engine};
 pub use outbox::{Outgoing, backoff};
+pub use pace::Ready;
+pub use report::{Report, TimelineLine, ToldLine, step_words, words};
 pub use rules::{RouteMatch, route};
+pub use silence::{Quieting, SilenceRequest};
 pub use simulate::Simulation;
+pub use why::{Asked, Explanation, Passed, Reason, Taken, Verdict, explain};
 pub use window::Timetable;

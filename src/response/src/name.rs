@@ -1,6 +1,7 @@
 //! Ids that follow from what they name.
 
-use model::{IncidentId, NotificationId, NotificationKind, Time};
+use model::route::Matcher;
+use model::{IncidentId, NotificationId, NotificationKind, SilenceId, Time};
 
 /// Crockford's base 32: no I, L, O or U, so that an id survives being read aloud.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -11,6 +12,30 @@ pub(crate) fn incident_id(
     opened: Time,
     taken: impl Fn(&IncidentId) -> bool,
 ) -> IncidentId {
+    let free = |digits: &str| {
+        let id = IncidentId(format!("INC-{digits}"));
+        (!taken(&id)).then_some(id)
+    };
+    short(group, opened, free)
+}
+
+/// `SIL-7F3K`: from matchers and the time of asking.
+pub(crate) fn silence_id(
+    matchers: &[Matcher],
+    made: Time,
+    taken: impl Fn(&SilenceId) -> bool,
+) -> SilenceId {
+    let free = |digits: &str| {
+        let id = SilenceId(format!("SIL-{digits}"));
+        (!taken(&id)).then_some(id)
+    };
+    let words: Vec<String> = matchers.iter().map(Matcher::words).collect();
+    short(&words.join(","), made, free)
+}
+
+/// Four digits from what is named and when, and more until `free` takes them.
+fn short<T>(text: &str, at: Time, free: impl Fn(&str) -> Option<T>) -> T {
+    let (group, opened) = (text, at);
     let mut digits = String::new();
     for round in 0u64.. {
         let mut hash = hash(group, opened, round);
@@ -18,8 +43,9 @@ pub(crate) fn incident_id(
         for _ in 0..12 {
             digits.push(char::from(ALPHABET[(hash & 31) as usize]));
             hash >>= 5;
-            let id = IncidentId(format!("INC-{digits}"));
-            if digits.len() >= 4 && !taken(&id) {
+            if digits.len() >= 4
+                && let Some(id) = free(&digits)
+            {
                 return id;
             }
         }
@@ -43,6 +69,8 @@ pub(crate) fn notification_id(
         NotificationKind::Escalated => "escalated",
         NotificationKind::Recovered => "recovered",
         NotificationKind::Digest => "digest",
+        NotificationKind::Reminder => "reminder",
+        NotificationKind::Silence => "silence",
     };
     let opened = base32(opened.millis().max(0) as u64);
     NotificationId(format!("{incident}-{opened}-{kind}-{receiver}-{ordinal}"))

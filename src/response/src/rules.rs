@@ -6,11 +6,14 @@
 //! route where it, or a route above it, names that severity with `=` or `=~`. Other routes are
 //! passed over as if they had not matched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use model::Severity;
 use model::route::{Inhibit, MatchOp, Matcher, Route, Routes};
 
+use crate::receipt::Labelled;
 use crate::window::Timetable;
 
 /// A route that takes an alarm.
@@ -62,14 +65,23 @@ pub(crate) struct Place {
     /// Index into [`Rules::nodes`].
     pub node: usize,
     /// `oncall{service="counter"}`
-    pub group: String,
+    pub group: Arc<str>,
+}
+
+/// What is known of a receiver besides its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Its topic, which takes only so many messages a second.
+    pub topic: Option<String>,
+    /// Who is told when it does not accept something.
+    pub fallback: Option<String>,
 }
 
 /// The compiled `routes.yaml`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rules {
     pub nodes: Vec<Node>,
-    pub receivers: BTreeSet<String>,
+    pub receivers: BTreeMap<String, Reach>,
     pub inhibit: Vec<Inhibit>,
     root: Route,
     by_path: BTreeMap<Vec<usize>, usize>,
@@ -79,7 +91,17 @@ impl Rules {
     pub fn new(routes: &Routes) -> Rules {
         let mut rules = Rules {
             nodes: Vec::new(),
-            receivers: routes.receivers.keys().cloned().collect(),
+            receivers: routes
+                .receivers
+                .iter()
+                .map(|(name, receiver)| {
+                    let reach = Reach {
+                        topic: receiver.sns.clone(),
+                        fallback: receiver.fallback.clone(),
+                    };
+                    (name.clone(), reach)
+                })
+                .collect(),
             inhibit: routes.inhibit.clone(),
             root: routes.root.clone(),
             by_path: BTreeMap::new(),
@@ -116,6 +138,11 @@ impl Rules {
         }
     }
 
+    /// Whether there is a receiver of this name.
+    pub fn has(&self, receiver: &str) -> bool {
+        self.receivers.contains_key(receiver)
+    }
+
     /// The route of a group's name, if it is still there.
     pub fn node_of(&self, group: &str) -> Option<usize> {
         let named = |node: &Node| {
@@ -126,35 +153,35 @@ impl Rules {
     }
 
     /// Where an alarm with these labels belongs.
-    pub fn places(&self, labels: &BTreeMap<String, String>) -> Vec<Place> {
+    pub fn places(&self, labels: &impl Labelled) -> Vec<Place> {
         taking(&self.root, labels)
             .into_iter()
             .map(|path| {
                 let node = self.by_path[&path];
                 let Node { key, route, .. } = &self.nodes[node];
-                let group = route
-                    .group_by
-                    .iter()
-                    .map(|label| format!("{label}={:?}", value(labels, label)))
-                    .collect::<Vec<_>>()
-                    .join(",");
+                let mut group = String::with_capacity(key.len() + 40);
+                group.push_str(key);
+                group.push('{');
+                for (i, label) in route.group_by.iter().enumerate() {
+                    if i > 0 {
+                        group.push(',');
+                    }
+                    // Writing to a string cannot fail.
+                    let _ = write!(group, "{label}={:?}", labels.value(label));
+                }
+                group.push('}');
                 Place {
                     node,
-                    group: format!("{key}{{{group}}}"),
+                    group: group.into(),
                 }
             })
             .collect()
     }
 }
 
-/// The value of a label; an absent one is empty.
-pub(crate) fn value<'l>(labels: &'l BTreeMap<String, String>, label: &str) -> &'l str {
-    labels.get(label).map_or("", String::as_str)
-}
-
-/// The severity that labels name; `ticket` where they name none.
-pub(crate) fn severity(labels: &BTreeMap<String, String>) -> Severity {
-    match value(labels, "severity") {
+/// The severity that a label names; `ticket` where it names none.
+pub(crate) fn severity(word: &str) -> Severity {
+    match word {
         "page" => Severity::Page,
         "info" => Severity::Info,
         _ => Severity::Ticket,
@@ -162,28 +189,28 @@ pub(crate) fn severity(labels: &BTreeMap<String, String>) -> Severity {
 }
 
 /// Whether all matchers hold.
-pub(crate) fn all_match(matchers: &[Matcher], labels: &BTreeMap<String, String>) -> bool {
-    matchers.iter().all(|m| m.matches(labels))
+pub(crate) fn all_match(matchers: &[Matcher], labels: &impl Labelled) -> bool {
+    matchers.iter().all(|m| m.holds(labels.value(&m.label)))
 }
 
 /// The paths, as indexes of children from the root, of the routes that take these labels.
-fn taking(root: &Route, labels: &BTreeMap<String, String>) -> Vec<Vec<usize>> {
+fn taking(root: &Route, labels: &impl Labelled) -> Vec<Vec<usize>> {
     let mut walk = Walk {
         labels,
         path: Vec::new(),
         found: Vec::new(),
     };
-    walk.visit(root, severity(labels) != Severity::Info);
+    walk.visit(root, severity(labels.value("severity")) != Severity::Info);
     walk.found
 }
 
-struct Walk<'l> {
-    labels: &'l BTreeMap<String, String>,
+struct Walk<'l, L> {
+    labels: &'l L,
     path: Vec<usize>,
     found: Vec<Vec<usize>>,
 }
 
-impl Walk<'_> {
+impl<L: Labelled> Walk<'_, L> {
     /// Answers whether this route or one below it takes the labels. `allowed`: not `info`, or a
     /// route above names the severity.
     fn visit(&mut self, route: &Route, allowed: bool) -> bool {
@@ -209,22 +236,12 @@ impl Walk<'_> {
     }
 }
 
-fn names_severity(matcher: &Matcher) -> bool {
+pub(crate) fn names_severity(matcher: &Matcher) -> bool {
     matcher.label == "severity" && matches!(matcher.op, MatchOp::Equal | MatchOp::Regex)
 }
 
-fn matcher_words(matcher: &Matcher) -> String {
-    let sign = match matcher.op {
-        MatchOp::Equal => "=",
-        MatchOp::NotEqual => "!=",
-        MatchOp::Regex => "=~",
-        MatchOp::NotRegex => "!~",
-    };
-    format!("{} {sign} {}", matcher.label, matcher.value)
-}
-
-fn route_words(route: &Route) -> String {
-    let matchers: Vec<String> = route.matchers.iter().map(matcher_words).collect();
+pub(crate) fn route_words(route: &Route) -> String {
+    let matchers: Vec<String> = route.matchers.iter().map(Matcher::words).collect();
     match matchers.is_empty() {
         true => route.receiver.clone(),
         false => format!("{} where {}", route.receiver, matchers.join(", ")),
@@ -232,7 +249,7 @@ fn route_words(route: &Route) -> String {
 }
 
 fn route_key(route: &Route) -> String {
-    let mut matchers: Vec<String> = route.matchers.iter().map(matcher_words).collect();
+    let mut matchers: Vec<String> = route.matchers.iter().map(Matcher::words).collect();
     matchers.sort();
     match matchers.is_empty() {
         true => route.receiver.clone(),
@@ -242,6 +259,7 @@ fn route_key(route: &Route) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use super::*;
@@ -257,6 +275,7 @@ mod tests {
             group_wait: Duration::ZERO,
             group_interval: Duration::ZERO,
             repeat: Duration::ZERO,
+            remind: Duration::ZERO,
             continues,
             active: None,
             escalate: Vec::new(),
@@ -281,6 +300,7 @@ mod tests {
             root,
             inhibit: Vec::new(),
             windows: BTreeMap::new(),
+            mute: Vec::new(),
         }
     }
 
@@ -360,7 +380,7 @@ mod tests {
         assert_eq!(keys.len(), rules.nodes.len());
         let groups = |text: &str| -> Vec<String> {
             let places = rules.places(&labels(text));
-            places.into_iter().map(|p| p.group).collect()
+            places.into_iter().map(|p| p.group.to_string()).collect()
         };
         assert_eq!(
             groups("service=counter severity=page"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use model::Time;
 use model::time::spell_duration;
 
-use crate::rules::{Node, value};
+use crate::receipt::Labelled;
+use crate::rules::Node;
 
 /// `30 s`, `5 minutes`.
 pub(crate) fn length(duration: Duration) -> String {
@@ -35,9 +36,9 @@ pub(crate) fn list(names: &[&str]) -> String {
 }
 
 /// `service counter`, from the labels that make the group; empty where none do.
-pub(crate) fn group(node: &Node, labels: &std::collections::BTreeMap<String, String>) -> String {
+pub(crate) fn group(node: &Node, labels: &impl Labelled) -> String {
     let pairs = node.route.group_by.iter().filter_map(|label| {
-        let value = value(labels, label);
+        let value = labels.value(label);
         (!value.is_empty()).then(|| format!("{label} {value}"))
     });
     pairs.collect::<Vec<_>>().join(", ")

@@ -19,6 +19,8 @@ pub enum Source<'a> {
 /// Why an alarm cannot be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unjudged {
+    /// A composite has no points: [`crate::composite`] judges it by the states of others.
+    Composite,
     /// It is of a kind that is not modelled.
     Unsupported(Unsupported),
     /// Its math is wrong, or only AWS can answer it.
@@ -35,6 +37,9 @@ impl Unjudged {
 impl fmt::Display for Unjudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Unjudged::Composite => f.write_str(
+                "a composite watches the states of other alarms and has no points of its own",
+            ),
             Unjudged::Unsupported(why) => why.fmt(f),
             Unjudged::Math(fault) => write!(f, "metric math: {fault}"),
         }
@@ -44,28 +49,35 @@ impl fmt::Display for Unjudged {
 impl std::error::Error for Unjudged {}
 
 /// The metric alarm with the source of its points, for callers that fetch all of
-/// [`Source::needs`]; [`super::supported`] is for those that fetch one series.
+/// [`Source::needs`].
 ///
 /// # Errors
 /// Composites, anomaly bands, and math that is wrong or needs what only AWS has.
 pub fn source(kind: &AlarmKind) -> Result<(&MetricAlarm, Source<'_>), Unjudged> {
     let AlarmKind::Metric(alarm) = kind else {
-        return Err(Unjudged::Unsupported(Unsupported::Composite));
+        return Err(Unjudged::Composite);
     };
     if let Threshold::Band { .. } = alarm.threshold {
         return Err(Unjudged::Unsupported(Unsupported::Band));
     }
-    let source = match &alarm.watch {
-        Watch::Metric(stat) => Source::Metric(stat),
-        Watch::Math { entries, watch } => {
-            let program = Program::compile(entries, watch).map_err(Unjudged::Math)?;
-            Source::Math(Box::new(program))
-        }
-    };
+    let source = Source::of(&alarm.watch).map_err(Unjudged::Math)?;
     Ok((alarm, source))
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// Where the points of something watched come from, whatever they are compared with.
+    ///
+    /// # Errors
+    /// Math that is wrong or needs what only AWS has.
+    pub fn of(watch: &'a Watch) -> Result<Source<'a>, Fault> {
+        Ok(match watch {
+            Watch::Metric(stat) => Source::Metric(stat),
+            Watch::Math { entries, watch } => {
+                Source::Math(Box::new(Program::compile(entries, watch)?))
+            }
+        })
+    }
+
     /// The series to fetch over the alarm's window.
     pub fn needs(&self) -> &[MetricStat] {
         match self {

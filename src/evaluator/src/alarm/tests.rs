@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use model::{
-    Comparison, LowSamples, MathEntry, MathExpression, MetricAlarm, MetricId, MetricStat, Missing,
-    Span, Stat, State, Threshold, Time, Unit, Watch,
+    AlarmKind, Comparison, LowSamples, MathEntry, MathExpression, MetricAlarm, MetricId,
+    MetricStat, Missing, Span, Stat, State, Threshold, Time, Unit, Watch,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -223,7 +223,7 @@ fn every_operator_at_below_and_above_its_threshold() {
 #[test]
 fn what_is_not_modelled_is_said() {
     let mut kind = AlarmKind::Metric(alarm(1, None, Missing::Missing));
-    assert!(supported(&kind).is_ok());
+    assert!(source(&kind).is_ok());
     if let AlarmKind::Metric(a) = &mut kind {
         a.watch = Watch::Math {
             entries: vec![MathEntry {
@@ -237,19 +237,24 @@ fn what_is_not_modelled_is_said() {
             watch: "e".into(),
         };
     }
-    assert_eq!(supported(&kind), Err(Unsupported::Math));
+    let why = source(&kind).unwrap_err().to_string();
+    assert!(
+        why.starts_with("metric math: `e`: the result must be a time series"),
+        "{why}"
+    );
     if let AlarmKind::Metric(a) = &mut kind {
         a.threshold = Threshold::Band {
             comparison: Comparison::Above,
             id: "e".into(),
         };
     }
-    assert_eq!(supported(&kind), Err(Unsupported::Band));
+    let band = Unjudged::Unsupported(Unsupported::Band);
+    assert_eq!(source(&kind), Err(band));
     let composite = AlarmKind::Composite {
         rule: "TRUE".into(),
         suppressor: None,
     };
-    assert_eq!(supported(&composite), Err(Unsupported::Composite));
+    assert_eq!(source(&composite), Err(Unjudged::Composite));
 }
 
 #[test]

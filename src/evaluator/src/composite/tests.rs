@@ -238,8 +238,13 @@ fn the_limits_of_cloudwatch_hold() {
 }
 
 fn spec(text: &str) -> AlarmSpec {
+    composite("down", text)
+}
+
+/// A composite of this name.
+pub(super) fn composite(name: &str, text: &str) -> AlarmSpec {
     AlarmSpec {
-        name: "down".into(),
+        name: name.into(),
         description: String::new(),
         kind: AlarmKind::Composite {
             rule: text.into(),
@@ -251,6 +256,7 @@ fn spec(text: &str) -> AlarmSpec {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::file("alarms/x.yaml"),
     }
@@ -363,13 +369,25 @@ fn composites_come_behind_their_children_and_cycles_are_named() {
 fn reasons_read_as_cloudwatch_writes_them() {
     let at = Time::parse("2022-07-22T15:57:45.394Z").unwrap();
     let arn = |name: &str| format!("arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}");
-    let created = Trigger::Created { arn: arn("Main") };
+    let created = Trigger::Created {
+        arn: arn("Main"),
+        children: vec![Change {
+            arn: arn("FirstChild"),
+            state: State::Ok,
+            at,
+        }],
+    };
     let verdict = evaluate(false, State::InsufficientData, &created);
     assert_eq!(
         verdict.reason(),
         "arn:aws:cloudwatch:us-east-1:000000000000:alarm:Main was created and its alarm rule evaluates to OK"
     );
     assert_eq!((verdict.state, verdict.changed), (State::Ok, true));
+    assert_eq!(
+        verdict.reason_data()["triggeringAlarms"][0]["state"]["value"],
+        "OK",
+        "a new one names what it watches"
+    );
     let children = Trigger::Children(vec![Change {
         arn: arn("FirstChild"),
         state: State::Alarm,

@@ -314,30 +314,40 @@ impl<'a> Run<'a> {
     }
 
     fn slice(&self, of: &'a Plan, from: &'a Plan, to: Option<&'a Plan>) -> Value<'a> {
-        let mut all = self.value(of).list();
+        Value::Array(self.cut(self.value(of).list(), from, to))
+    }
+
+    pub(super) fn cut<T>(&self, mut all: Vec<T>, from: &'a Plan, to: Option<&'a Plan>) -> Vec<T> {
         // A cast saturates: nothing and what is negative is 0, what is too large is the end.
         let index = |plan: &'a Plan| self.value(plan).scalar() as usize;
         if let Some(to) = to {
             all.truncate(index(to));
         }
         let from = index(from).min(all.len());
-        Value::Array(all.split_off(from))
+        all.split_off(from)
     }
 
     /// Equal ones keep their order; those without a point come last either way.
     fn sort(&self, of: &'a Plan, order: &'a Order) -> Value<'a> {
-        let mut keyed: Vec<(f64, Points<'a>)> = self
+        let sorted = self.sorted(of, order).into_iter();
+        Value::Array(sorted.map(|(_, series)| series).collect())
+    }
+
+    /// Each with its place before.
+    pub(super) fn sorted(&self, of: &'a Plan, order: &'a Order) -> Vec<(usize, Points<'a>)> {
+        let mut keyed: Vec<(f64, (usize, Points<'a>))> = self
             .value(of)
             .list()
             .into_iter()
-            .map(|s| {
+            .enumerate()
+            .map(|(place, s)| {
                 let empty = present(&s).next().is_none();
                 let key = if empty {
                     f64::NAN
                 } else {
                     self.total(order.by, &s)
                 };
-                (key, s)
+                (key, (place, s))
             })
             .collect();
         keyed.sort_by(|(a, _), (b, _)| {
@@ -350,7 +360,7 @@ impl<'a> Run<'a> {
         if let Some(limit) = &order.limit {
             keyed.truncate(self.value(limit).scalar() as usize);
         }
-        Value::Array(keyed.into_iter().map(|(_, s)| s).collect())
+        keyed.into_iter().map(|(_, placed)| placed).collect()
     }
 
     fn constant(&self, of: &'a Plan) -> Value<'a> {

@@ -1,6 +1,8 @@
 //! From a tree to a plan: names resolved, types checked, so that evaluation cannot fail.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use model::MathEntry;
 use model::problem::nearest;
@@ -95,13 +97,19 @@ pub(super) struct Scope<'a> {
     pub meaning: &'a dyn Fn(&str) -> Option<Meaning>,
     /// All entries, for suggestions.
     pub known: &'a [MathEntry],
-    /// The ids of the metrics, in order.
+    /// The ids of the metrics, in order; those that were found by SEARCH have none.
     pub metrics: &'a [String],
+    /// Where the metrics stand that each SEARCH found, by the entry and the column of the call;
+    /// `None`: nothing is searched.
+    pub found: Option<&'a FoundAt>,
     /// The entries that have a band, so far.
     pub bands: &'a mut Vec<String>,
     /// Set where a point depends on points of other timestamps.
     pub windowed: &'a mut bool,
 }
+
+/// Where the metrics stand that each SEARCH found, by the entry and the column of the call.
+pub(super) type FoundAt = BTreeMap<(String, usize), Range<usize>>;
 
 type Planned = Result<(Plan, Kind), Fault>;
 
@@ -188,6 +196,7 @@ impl Scope<'_> {
             Function::Sort => return self.sort(arguments),
             Function::Slice => return self.slice(arguments),
             Function::AnomalyDetectionBand => return self.band(at, arguments),
+            Function::Search if self.found.is_some() => return self.search(at),
             Function::Search | Function::ServiceQuota | Function::InsightRuleMetric => {
                 let message = format!("{function} needs data that only AWS has");
                 return Err(Fault::unsupported(self.entry, at.column, message));
@@ -282,11 +291,20 @@ impl Scope<'_> {
         };
         let found: Vec<Plan> = (0..)
             .zip(self.metrics)
-            .filter(|(_, id)| id.contains(part))
+            .filter(|(_, id)| !id.is_empty() && id.contains(part))
             .map(|(i, _)| Plan::Metric(i))
             .collect();
         let count = found.len();
         Ok((Plan::Array(found), Kind::Array(count)))
+    }
+
+    /// The metrics that a SEARCH found, which were read before.
+    fn search(&mut self, at: &Expr) -> Planned {
+        let key = (self.entry.to_owned(), at.column);
+        let found = self.found.and_then(|found| found.get(&key)).cloned();
+        let metrics: Vec<Plan> = found.unwrap_or_default().map(Plan::Metric).collect();
+        let count = metrics.len();
+        Ok((Plan::Array(metrics), Kind::Array(count)))
     }
 
     fn period(&mut self, of: &Expr) -> Planned {

@@ -5,14 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::problem::nearest;
-use model::{MathEntry, MathExpression, MetricStat, Span};
+use model::{MathEntry, MathExpression, MetricId, MetricStat, Span};
 
 use super::evaluate::{Run, Value};
 use super::expr::{Expr, Node};
-use super::plan::{Kind, MOST_SERIES, Meaning, Plan, Scope};
+use super::function::Function;
+use super::origin::Origin;
+use super::plan::{FoundAt, Kind, MOST_SERIES, Meaning, Plan, Scope};
 use super::series::Grid;
 use super::{Band, Fault, Settings, parse};
 use crate::alarm::Slot;
+use crate::search::{Call, MOST_SEARCHES};
+
+/// The period of what SEARCH finds where nobody says one: that of a dashboard.
+const SEARCHED_PERIOD: u32 = 300;
 
 /// Entries that can be evaluated, and the one that is watched.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +31,7 @@ pub struct Program {
     watched: Watched,
     kind: Kind,
     period: u32,
+    found_more: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +61,15 @@ pub struct Inputs<'a> {
     pub settings: Settings,
 }
 
+/// What a SEARCH looks among.
+#[derive(Debug, Clone, Copy)]
+pub struct Searched<'a> {
+    /// All metrics there are.
+    pub metrics: &'a [MetricId],
+    /// What is found is read with this period at least, in seconds; 0: as the SEARCH says.
+    pub at_least: u32,
+}
+
 impl Program {
     /// For an alarm: what is watched must be one time series.
     ///
@@ -73,7 +89,24 @@ impl Program {
     /// # Errors
     /// The first thing that is wrong with any entry.
     pub fn query(entries: &[MathEntry], watch: &str) -> Result<Program, Fault> {
-        let request = Request::read(entries)?;
+        Program::made(Request::read(entries, None)?, watch)
+    }
+
+    /// For a query whose expressions may SEARCH. What is found joins
+    /// [`Program::needs`] behind the entries' own, without an id.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with any entry.
+    pub fn searching(
+        entries: &[MathEntry],
+        watch: &str,
+        searched: &Searched<'_>,
+    ) -> Result<Program, Fault> {
+        Program::made(Request::read(entries, Some(searched))?, watch)
+    }
+
+    fn made(request: Request<'_>, watch: &str) -> Result<Program, Fault> {
+        let entries = request.entries;
         let (steps, bands) = request.plan()?;
         let (watched, kind) = match request.meanings.get(watch).copied() {
             Some(Meaning::Metric { index, .. }) => (Watched::Metric(index), Kind::Series),
@@ -89,7 +122,7 @@ impl Program {
         let metrics = request.metrics.iter();
         Ok(Program {
             ids: request.metrics.iter().map(|(id, _)| (*id).into()).collect(),
-            needs: metrics.map(|(_, stat)| (*stat).clone()).collect(),
+            needs: metrics.map(|(_, stat)| stat.clone().into_owned()).collect(),
             steps: (0..)
                 .zip(steps)
                 .map(|(i, step)| Step {
@@ -102,6 +135,7 @@ impl Program {
             watched,
             kind,
             period: request.period,
+            found_more: request.found_more,
         })
     }
 
@@ -130,6 +164,11 @@ impl Program {
         self.kind
     }
 
+    /// Whether a SEARCH found more than [`crate::search::MOST_SERIES`], of which the first are used.
+    pub fn found_more(&self) -> bool {
+        self.found_more
+    }
+
     /// Whether each point depends on the points of its own timestamp alone: then a whole history can
     /// be computed at once, and any window cut out of it. Other programs give in each window what
     /// they make of that window.
@@ -139,6 +178,21 @@ impl Program {
 
     /// The value of what is watched: [`Value::Series`] after [`Program::compile`].
     pub fn evaluate(&self, inputs: &Inputs<'_>) -> Value<'static> {
+        self.run(inputs, None)
+    }
+
+    /// The series of what is watched, each with the one of [`Program::needs`] that it is, or that
+    /// it is computed from alone.
+    pub fn series(&self, inputs: &Inputs<'_>) -> Vec<(Option<usize>, Vec<f64>)> {
+        let mut origins = Vec::new();
+        let value = self.run(inputs, Some(&mut origins));
+        let of = |i: usize| origins.get(i).copied().flatten();
+        let list = value.list().into_iter().enumerate();
+        list.map(|(i, series)| (of(i), series.into_owned()))
+            .collect()
+    }
+
+    fn run(&self, inputs: &Inputs<'_>, last_origins: Option<&mut Vec<Origin>>) -> Value<'static> {
         let len = inputs.grid.len;
         let metrics: Vec<Cow<'_, [f64]>> = (0..self.needs.len())
             .map(|i| match inputs.series.get(i) {
@@ -163,12 +217,16 @@ impl Program {
             .collect();
         let last = match self.watched {
             Watched::Metric(index) => {
+                if let Some(origins) = last_origins {
+                    *origins = vec![Some(index)];
+                }
                 let series = metrics.into_iter().nth(index).unwrap_or_default();
                 return Value::Series(series).into_owned();
             }
             Watched::Step(index) => index,
         };
         let mut values: Vec<Value<'static>> = Vec::with_capacity(last + 1);
+        let mut origins: Vec<Vec<Origin>> = Vec::new();
         for step in &self.steps[..=last] {
             let value = match step.needed {
                 false => Value::Scalar(f64::NAN),
@@ -180,10 +238,18 @@ impl Program {
                         bands: &bands,
                         steps: &values,
                     };
+                    if last_origins.is_some() {
+                        let found = run.origins(&step.plan, &origins);
+                        origins.resize(values.len(), Vec::new());
+                        origins.push(found);
+                    }
                     run.value(&step.plan).into_owned()
                 }
             };
             values.push(value);
+        }
+        if let Some(of) = last_origins {
+            *of = origins.pop().unwrap_or_default();
         }
         values.pop().unwrap_or(Value::Scalar(f64::NAN))
     }
@@ -224,14 +290,17 @@ struct Planned {
 /// The entries as read, expressions in the order of their dependencies.
 struct Request<'a> {
     entries: &'a [MathEntry],
-    metrics: Vec<(&'a str, &'a MetricStat)>,
+    /// By id; those that a SEARCH found have none.
+    metrics: Vec<(&'a str, Cow<'a, MetricStat>)>,
+    found: Option<FoundAt>,
+    found_more: bool,
     expressions: Vec<(&'a str, Expr)>,
     meanings: BTreeMap<&'a str, Meaning>,
     period: u32,
 }
 
 impl<'a> Request<'a> {
-    fn read(entries: &'a [MathEntry]) -> Result<Self, Fault> {
+    fn read(entries: &'a [MathEntry], searched: Option<&Searched<'_>>) -> Result<Self, Fault> {
         if entries.len() > MOST_SERIES {
             let message = format!("a request has at most {MOST_SERIES} entries");
             return Err(Fault::invalid("", 0, message));
@@ -249,20 +318,31 @@ impl<'a> Request<'a> {
                 return Err(Fault::invalid(id, 0, "the id is given twice"));
             }
             match &entry.source {
-                MathExpression::Metric(stat) => metrics.push((id, stat)),
+                MathExpression::Metric(stat) => metrics.push((id, Cow::Borrowed(stat))),
                 MathExpression::Expression { expression, period } => {
                     own_period = own_period.or(*period);
                     expressions.push((id, read(id, expression)?));
                 }
             }
         }
+        let (found, found_more) = match searched {
+            Some(searched) => {
+                let period = metrics.first().map(|(_, m)| m.period).or(own_period);
+                let (found, more) = search(&expressions, searched, period, &mut metrics)?;
+                (Some(found), more)
+            }
+            None => (None, false),
+        };
         let period = metrics.first().map(|(_, m)| m.period);
         if let Some((id, stat)) = metrics.iter().find(|(_, m)| Some(m.period) != period) {
+            let first = match metrics[0].0 {
+                "" => "what SEARCH finds".to_owned(),
+                id => format!("`{id}`"),
+            };
             let message = format!(
-                "its period of {} s differs from that of `{}`, {} s: metrics of a request have \
+                "its period of {} s differs from that of {first}, {} s: metrics of a request have \
                  one period here",
                 stat.period,
-                metrics[0].0,
                 period.unwrap_or(0)
             );
             return Err(Fault::invalid(id, 0, message));
@@ -270,6 +350,7 @@ impl<'a> Request<'a> {
         let period = period.or(own_period).unwrap_or(60).max(1);
         let meanings = (0..)
             .zip(&metrics)
+            .filter(|(_, (id, _))| !id.is_empty())
             .map(|(index, (id, stat))| {
                 let period = stat.period;
                 (*id, Meaning::Metric { index, period })
@@ -279,6 +360,8 @@ impl<'a> Request<'a> {
         Ok(Request {
             entries,
             metrics,
+            found,
+            found_more,
             expressions,
             meanings,
             period,
@@ -313,6 +396,7 @@ impl<'a> Request<'a> {
                 meaning: &meaning,
                 known: self.entries,
                 metrics: &ids,
+                found: self.found.as_ref(),
                 bands: &mut bands,
                 windowed: &mut windowed,
             }
@@ -345,6 +429,130 @@ impl<'a> Request<'a> {
         }
         needed
     }
+}
+
+/// Finds what the SEARCHes of expressions ask for: the metrics go behind those that are there.
+fn search(
+    expressions: &[(&str, Expr)],
+    searched: &Searched<'_>,
+    period: Option<u32>,
+    metrics: &mut Vec<(&str, Cow<'_, MetricStat>)>,
+) -> Result<(FoundAt, bool), Fault> {
+    let (mut found, mut more) = (BTreeMap::new(), false);
+    for (entry, expr) in expressions {
+        for (column, arguments) in calls(expr, Function::Search) {
+            if found.len() == MOST_SEARCHES {
+                let message = format!("a request has at most {MOST_SEARCHES} SEARCHes");
+                return Err(Fault::invalid(entry, column, message));
+            }
+            let call = call(entry, column, arguments)?;
+            let start = metrics.len();
+            let (list, cut) = call.find(searched.metrics, period.unwrap_or(SEARCHED_PERIOD));
+            let longer = list.into_iter().map(|stat| MetricStat {
+                period: stat.period.max(searched.at_least),
+                ..stat
+            });
+            more |= cut;
+            metrics.extend(longer.map(|stat| ("", Cow::Owned(stat))));
+            found.insert(((*entry).to_owned(), column), start..metrics.len());
+        }
+    }
+    Ok((found, more))
+}
+
+/// The entries that one of them needs, itself included, in their order: whatever else a request
+/// asks for may have other periods. Expressions that cannot be read need nothing.
+pub fn part(entries: &[MathEntry], watch: &str) -> Vec<MathEntry> {
+    let mut needed = BTreeSet::new();
+    let mut open = vec![watch.to_owned()];
+    while let Some(id) = open.pop() {
+        if !needed.insert(id.clone()) {
+            continue;
+        }
+        let Some(entry) = entries.iter().find(|e| e.id == id) else {
+            continue;
+        };
+        let MathExpression::Expression { expression, .. } = &entry.source else {
+            continue;
+        };
+        let Ok(expr) = read(&id, expression) else {
+            continue;
+        };
+        open.extend(references(&expr).into_iter().map(str::to_owned));
+        for (_, arguments) in calls(&expr, Function::Metrics) {
+            let like = match arguments.first().map(|a| &a.node) {
+                Some(Node::Text(text)) => text.as_str(),
+                _ => "",
+            };
+            let metrics = entries
+                .iter()
+                .filter(|e| matches!(e.source, MathExpression::Metric(_)) && e.id.contains(like));
+            open.extend(metrics.map(|e| e.id.clone()));
+        }
+    }
+    let part = entries.iter().filter(|e| needed.contains(&e.id));
+    part.cloned().collect()
+}
+
+/// The calls of a function in an expression: their columns and arguments.
+fn calls(expr: &Expr, function: Function) -> Vec<(usize, &[Expr])> {
+    let (mut calls, mut open) = (Vec::new(), vec![expr]);
+    while let Some(expr) = open.pop() {
+        match &expr.node {
+            Node::Call(called, arguments) if *called == function => {
+                calls.push((expr.column, &arguments[..]));
+            }
+            Node::Array(items) | Node::Call(_, items) => open.extend(items),
+            Node::Negate(of) => open.push(of),
+            Node::Binary(_, left, right) => open.extend([left.as_ref(), right.as_ref()]),
+            Node::Number(_) | Node::Text(_) | Node::Word(_) | Node::Id(_) => {}
+        }
+    }
+    calls
+}
+
+/// `SEARCH('{Namespace} term', 'Statistic', period?)`
+fn call(entry: &str, column: usize, arguments: &[Expr]) -> Result<Call, Fault> {
+    let text = |place: usize, what: &str| match arguments.get(place) {
+        Some(Expr {
+            node: Node::Text(text),
+            column,
+        }) => Ok((text, *column)),
+        Some(other) => {
+            let message = format!("SEARCH takes {what} in quotes here, found `{other}`");
+            Err(Fault::invalid(entry, other.column, message))
+        }
+        None => {
+            let message = format!("SEARCH takes {what} in quotes as well");
+            Err(Fault::invalid(entry, column, message))
+        }
+    };
+    let (what, begins) = text(0, "what to look for")?;
+    let search = crate::search::parse(what)
+        .map_err(|e| Fault::invalid(entry, begins + e.column, format!("SEARCH: {}", e.message)))?;
+    let (stat, begins) = text(1, "a statistic")?;
+    let stat = (stat.parse::<model::Stat>())
+        .map_err(|e| Fault::invalid(entry, begins, format!("SEARCH: {e}")))?;
+    let period = match arguments.get(2) {
+        None => None,
+        Some(Expr {
+            node: Node::Number(n),
+            ..
+        }) if n.fract() == 0.0 && *n <= 86_400.0 && model::query::legal_period(*n as u64) => {
+            Some(*n as u32)
+        }
+        Some(other) => {
+            let message = format!(
+                "SEARCH takes a period of 1, 5, 10, 20, 30 or whole minutes in seconds here, found `{other}`"
+            );
+            return Err(Fault::invalid(entry, other.column, message));
+        }
+    };
+    Ok(Call {
+        search,
+        stat,
+        period,
+    })
 }
 
 /// Reads the expression of an entry.

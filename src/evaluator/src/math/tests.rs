@@ -7,6 +7,7 @@ use super::*;
 
 mod alarm;
 mod properties;
+mod search;
 
 fn metric(id: &str) -> MathEntry {
     MathEntry {

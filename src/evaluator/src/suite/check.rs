@@ -64,6 +64,7 @@ pub(super) fn names(case: &Case, alarms: &[&AlarmSpec]) -> Vec<Failure> {
             EventKind::Unack(alarm) | EventKind::Duplicate(alarm) => alarm,
             EventKind::Silence { .. }
             | EventKind::Unsilence(_)
+            | EventKind::Deploy(_)
             | EventKind::Restart
             | EventKind::Reorder(_) => return None,
         };

@@ -121,6 +121,9 @@ pub(super) fn run(
             }
             timeline.actions = Some(actions(clock, suppressor, &timeline, found));
         }
+        if !spec.actions_enabled {
+            timeline.actions = Some(Vec::new());
+        }
         let misses = check::states(clock.case, &timeline);
         if !misses.is_empty() {
             timeline.steps = steps(clock, &timeline);
@@ -219,6 +222,7 @@ impl Watcher<'_> {
             let trigger = match created {
                 true => Trigger::Created {
                     arn: self.arn(name),
+                    children: self.standing(&children, case.start),
                 },
                 false => Trigger::Children(changed),
             };
@@ -245,6 +249,20 @@ impl Watcher<'_> {
             force(&mut timeline, &mut state, at, to);
         }
         timeline
+    }
+
+    /// How the children stand, and since when.
+    fn standing(&self, children: &[Seen<'_>], start: Time) -> Vec<Change> {
+        let both = self.rule.children.iter().zip(children);
+        both.map(|(child, seen)| Change {
+            arn: self.arn(child),
+            state: seen.state,
+            at: match seen.next.checked_sub(1) {
+                Some(last) => seen.timeline.transitions[last].at,
+                None => start,
+            },
+        })
+        .collect()
     }
 
     /// The ARN of a reference; a test names no account, and not always a region.

@@ -49,6 +49,7 @@ fn counter_errors() -> AlarmSpec {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::default(),
     }

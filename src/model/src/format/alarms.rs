@@ -187,6 +187,12 @@ impl<'a> Item<'a> {
                 Some(_) => ActionShape::None,
                 None => actions(word("actions")).unwrap_or(self.outside.actions),
             },
+            actions_enabled: match native {
+                Some(native) => native.get("ActionsEnabled"),
+                None => self.fields.node.get("actions_enabled"),
+            }
+            .and_then(|node| node.scalar()?.as_bool())
+            .unwrap_or(true),
             native: native.map(Node::to_json),
             place: report.place(found.at),
         }

@@ -10,12 +10,12 @@ use jiff::civil::{Time as ClockTime, Weekday};
 use crate::format::grammar::{WEB, clock};
 use crate::report::{Mark, Report, suggest};
 use crate::route::{
-    Escalation, Inhibit, MatchOp, Matcher, Receiver, Route, Routes, Ses, Webhook, Window,
+    Escalation, Inhibit, MatchOp, Matcher, Mute, Receiver, Route, Routes, Ses, Webhook, Window,
 };
 use crate::shape::{Fields, Shape, check};
 use crate::yaml::Node;
 
-use self::tables::{DAYS, ESCALATION, INHIBIT, RECEIVER, ROOT, ROUTE, SES, WEBHOOK, WINDOW};
+use self::tables::{DAYS, ESCALATION, INHIBIT, MUTE, RECEIVER, ROOT, ROUTE, SES, WEBHOOK, WINDOW};
 
 pub(crate) use self::tables::ROUTES;
 
@@ -67,6 +67,19 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<RoutesFile> {
         matchers: Vec::new(),
         labels: Vec::new(),
     };
+    for (name, node) in fields.entries("receivers") {
+        let fallback = node.get("fallback");
+        if let Some(fallback) = fallback {
+            reader.refer(fallback, Names::Receivers);
+            if fallback.raw() == Some(name.text.as_str()) {
+                reader.report.error_with(
+                    fallback.at,
+                    "a receiver cannot stand in for itself",
+                    Some("name another receiver".into()),
+                );
+            }
+        }
+    }
     let top = fields.table("route", &ROOT);
     let root_route = top.map(|top| reader.root(top));
     let inhibit = fields
@@ -82,6 +95,33 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<RoutesFile> {
             }
         })
         .collect();
+    let mute = fields.items("mute").iter().filter_map(|node| {
+        let fields = Fields::new(node, &MUTE);
+        reader.note_labels(fields.items("equal"));
+        let target = reader.matchers(fields.get("target"));
+        let equal = match fields.get("equal") {
+            Some(_) => fields.strings("equal"),
+            None => vec!["service".to_string()],
+        };
+        if target.is_empty() && equal.is_empty() {
+            reader.report.error_with(
+                node.at,
+                "a mute without `target` and `equal` would keep every alarm quiet",
+                Some("name which alarms, or a label that deploy and alarm share".into()),
+            );
+        }
+        Some(Mute {
+            // A deploy's labels are no alarm's, so the check of label values leaves them alone.
+            deploy: matchers(fields.get("deploy"), reader.report)
+                .into_iter()
+                .map(|(m, _)| m)
+                .collect(),
+            target,
+            equal,
+            length: fields.duration("for")?,
+        })
+    });
+    let mute = mute.collect();
     let (matchers, labels) = (reader.matchers, reader.labels);
     Some(RoutesFile {
         routes: Routes {
@@ -89,6 +129,7 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<RoutesFile> {
             root: root_route?,
             inhibit,
             windows,
+            mute,
         },
         matchers,
         labels,
@@ -133,6 +174,7 @@ fn receiver(fields: Fields<'_>, at: Mark, report: &mut Report) -> Receiver {
                 template: w.string("template"),
             })
         }),
+        fallback: fields.string("fallback"),
     }
 }
 
@@ -175,6 +217,7 @@ impl Reader<'_> {
             group_wait: Duration::from_secs(30),
             group_interval: Duration::from_secs(5 * 60),
             repeat: Duration::from_secs(4 * 3600),
+            remind: Duration::from_secs(8 * 3600),
             continues: false,
             active: None,
             escalate: Vec::new(),
@@ -226,6 +269,7 @@ impl Reader<'_> {
                 .duration("group_interval")
                 .unwrap_or(parent.group_interval),
             repeat: fields.duration("repeat").unwrap_or(parent.repeat),
+            remind: fields.duration("remind").unwrap_or(parent.remind),
             continues: branch && own.flag("continue"),
             active: if branch { own.string("active") } else { None },
             escalate: match fields.get("escalate") {

@@ -212,11 +212,17 @@ impl Reader<'_> {
                     matchers: self.matchers(silence.get("match")),
                     length: silence.duration("for")?,
                     by: by(silence),
+                    reason: silence.string("reason").unwrap_or_default(),
                 }
             }
             "unsilence" => {
                 let silence = fields.table("unsilence", &UNSILENCE)?;
                 EventKind::Unsilence(self.matchers(silence.get("match")))
+            }
+            "deploy" => {
+                let labels = fields.entries("deploy").iter();
+                let read = labels.filter_map(|(k, v)| Some((k.text.clone(), v.raw()?.to_string())));
+                EventKind::Deploy(read.collect())
             }
             "ack" => EventKind::Ack {
                 alarm: self.alarm(fields.get("ack"))?,

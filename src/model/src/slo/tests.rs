@@ -41,6 +41,7 @@ fn like() -> AlarmSpec {
         labels: BTreeMap::from([("team".into(), "web".into())]),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::file("alarms/counter.yaml"),
     }

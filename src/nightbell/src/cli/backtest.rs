@@ -1,7 +1,7 @@
 //! `nightbell backtest`: what alarms would have done over their history.
 
-mod fetch;
-mod history;
+pub(super) mod fetch;
+pub(super) mod history;
 mod plan;
 mod report;
 

@@ -43,7 +43,7 @@ async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> 
     let alarms = estate
         .alarms
         .iter()
-        .filter(|a| evaluator::alarm::source(&a.kind).is_ok())
+        .filter(|a| a.metric().is_none() || evaluator::alarm::source(&a.kind).is_ok())
         .count();
     let app = App::start(Options {
         estate,

@@ -83,6 +83,8 @@ pub(super) fn notification(kind: &NotificationKind) -> &'static str {
         NotificationKind::Escalated => "escalated",
         NotificationKind::Recovered => "recovered",
         NotificationKind::Digest => "digest",
+        NotificationKind::Reminder => "reminder",
+        NotificationKind::Silence => "silence over",
     }
 }
 

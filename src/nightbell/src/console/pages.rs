@@ -12,9 +12,10 @@ use super::assets;
 use super::clock::{Clock, escape};
 use super::marks;
 use super::view::{
-    AlarmPage, AlarmRow, DashboardPage, DashboardRow, Delivery, Evidence, FaultsPage, Frame, Html,
-    IncidentAction, IncidentPage, IncidentRow, LogsPage, MailPage, MailRow, Mode, Notice, NowPage,
-    Picture, Problem, Range, RunbookRow, RunbookView, TracePage, TraceRow, TracesPage,
+    AlarmPage, AlarmRow, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence, FaultsPage,
+    Frame, Html, IncidentAction, IncidentPage, IncidentRow, LogsPage, MailPage, MailRow, Mode,
+    Notice, NowPage, Picture, PlanPage, Problem, Range, RunbookRow, RunbookView, TracePage,
+    TraceRow, TracesPage,
 };
 use super::words;
 
@@ -58,6 +59,46 @@ pub fn dashboard(frame: &Frame, page: &DashboardPage) -> Html {
     }
     render(&Dashboard {
         base: Base::new(frame, Some(Here::Dashboards), page.name.clone()).inside(),
+        page,
+    })
+}
+
+/// `/plan`: what differs, and what was changed by hand.
+pub fn plan(frame: &Frame, page: &PlanPage) -> Html {
+    #[derive(Template)]
+    #[template(path = "plan.html")]
+    struct Plan<'a> {
+        base: Base<'a>,
+        page: &'a PlanPage,
+    }
+    let title = match (page.problems.len(), page.drift.len(), page.changes.len()) {
+        (0, 0, 0) => "Plan and drift".to_owned(),
+        (0, 0, 1) => "1 change is to be made".to_owned(),
+        (0, 0, n) => format!("{n} changes are to be made"),
+        (0, 1, _) => "1 thing was changed by hand".to_owned(),
+        (0, n, _) => format!("{n} things were changed by hand"),
+        _ => "The account cannot be kept".to_owned(),
+    };
+    render(&Plan {
+        base: Base::new(frame, Some(Here::Plan), title),
+        page,
+    })
+}
+
+/// `/coverage`: what nobody watches.
+pub fn coverage(frame: &Frame, page: &CoveragePage) -> Html {
+    #[derive(Template)]
+    #[template(path = "coverage.html")]
+    struct Coverage<'a> {
+        base: Base<'a>,
+        page: &'a CoveragePage,
+    }
+    let title = match page.percent {
+        Some(percent) => format!("{percent} % is covered"),
+        None => "Coverage".to_owned(),
+    };
+    render(&Coverage {
+        base: Base::new(frame, Some(Here::Coverage), title),
         page,
     })
 }
@@ -320,6 +361,8 @@ enum Here {
     Logs,
     Mailbox,
     Faults,
+    Coverage,
+    Plan,
 }
 
 /// A line of the rail.
@@ -349,6 +392,13 @@ impl Here {
             urgent,
         };
         const QUIET: (usize, &str, bool) = (0, "", false);
+        // `serve` keeps the account; the pages of alarms and incidents come with receiving.
+        if frame.mode == Mode::Aws {
+            return vec![
+                line(Here::Coverage, "/coverage", "dashboards", "Coverage", QUIET),
+                line(Here::Plan, "/plan", "runbooks", "Plan", QUIET),
+            ];
+        }
         let mut rail = vec![
             line(Here::Now, "/", "now", "Now", QUIET),
             line(

@@ -32,6 +32,10 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("dashboard", pages::dashboard(&frame, &s.dashboard())),
         ("alarms", pages::alarms(&frame, &s.alarms())),
         ("alarm", pages::alarm(&frame, &s.alarm())),
+        (
+            "alarm-composite",
+            pages::alarm(&frame, &s.alarm_composite()),
+        ),
         ("alarm-failed", pages::alarm(&frame, &s.alarm_failed())),
         ("incidents", pages::incidents(&frame, &s.incidents())),
         ("incident", pages::incident(&frame, &s.incident())),

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod incidents;
+mod keeper;
 mod local;
 mod now;
 mod telemetry;
@@ -17,6 +18,7 @@ use model::{Severity, State, Time};
 
 pub use alarms::*;
 pub use incidents::*;
+pub use keeper::*;
 pub use local::*;
 pub use now::*;
 pub use telemetry::*;

@@ -185,30 +185,24 @@ pub(super) async fn alarm_chart(
     size: Size,
     frame: &Frame,
 ) -> Picture {
-    let now = frame.now;
     let Some(alarm) = spec.metric() else {
         return Picture::Empty("A composite has no metric of its own; its alarms have.".into());
     };
-    let Watch::Metric(stat) = &alarm.watch else {
-        return Picture::Empty("Metric math is not drawn in this version.".into());
-    };
-    let period = Duration::from_secs(alarm.period().into());
-    let span = Span::last(length.max(period * 8), now);
-    let span = Span::new(
-        span.start.floor_to(period.min(Duration::from_secs(60))),
-        now,
-    );
+    let period = Duration::from_secs(u64::from(alarm.period().max(1)));
+    let span = crate::watched::complete(period, length.max(period * 8), frame.now);
     let series = match daemon.watched(spec, span).await {
         Some(Ok(series)) => series,
         Some(Err(error)) => return Picture::Failed(error.to_string()),
-        None => return Picture::Empty("There is nothing to draw.".into()),
+        None => return Picture::Empty("Only AWS can compute what this alarm watches.".into()),
     };
     let title = crate::console::words::watched(&alarm.watch);
-    let mut chart = Chart::new(&title, span, crate::units::of(stat));
+    let mut chart = Chart::new(&title, span, crate::watched::unit(alarm));
     let points = series.points.iter().map(|p| (p.at, p.value));
-    chart
-        .series
-        .push(Series::new(stat.metric.name.as_str(), 0, period, points));
+    let name = match &alarm.watch {
+        Watch::Metric(stat) => stat.metric.name.clone(),
+        Watch::Math { .. } => title.clone(),
+    };
+    chart.series.push(Series::new(name, 0, period, points));
     if let model::Threshold::Number { value, .. } = &alarm.threshold {
         chart.horizontal.push(Horizontal::limit(*value));
     }
@@ -240,7 +234,8 @@ fn breaching(alarm: &model::MetricAlarm, points: &[ports::Point], period: Durati
     spans
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+/// A style, a script or an icon.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = assets::asset(&name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

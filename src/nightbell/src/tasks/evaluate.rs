@@ -2,30 +2,45 @@
 //!
 //! Wakes nobody by itself: a transition is recorded, and the respond task is poked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evaluator::alarm::{self, Evaluation, Settings, Source};
+use evaluator::composite::Anew;
 use model::{AlarmSpec, MetricAlarm, State, Time, Transition};
 use ports::{AlarmStatus, SeriesQuery};
 use tokio::sync::Mutex;
 
 use super::{Report, Task};
 use crate::daemon::Daemon;
+use crate::transitions::Instant;
 
 /// The evaluate task.
 pub struct Evaluate {
     daemon: Arc<Daemon>,
     settings: Settings,
-    /// When each alarm is due, by name.
-    due: Mutex<HashMap<String, Time>>,
+    plan: Mutex<Plan>,
+}
+
+/// What comes next.
+#[derive(Default)]
+struct Plan {
+    /// Whether the alarms of the files are known.
+    began: bool,
+    /// When each metric alarm is due, by name.
+    due: HashMap<String, Time>,
+    /// Composites that are judged although no child changed, and when.
+    anew: Option<(Time, BTreeMap<String, Anew>)>,
 }
 
 /// How long the task sleeps when no alarm can be evaluated.
 const IDLE: Duration = Duration::from_secs(60);
+/// How far back evaluations are made up for after the machine slept or was busy. CloudWatch makes
+/// up for none; what lies further back tells nobody anything that they could still act on.
+const CATCH_UP: Duration = Duration::from_secs(15 * 60);
 
 impl Evaluate {
     /// The task of a daemon.
@@ -33,18 +48,21 @@ impl Evaluate {
         Evaluate {
             daemon,
             settings: Settings::default(),
-            due: Mutex::default(),
+            plan: Mutex::default(),
         }
     }
 
-    /// Makes the alarms of the files known and forgets those that are in no file any more.
-    async fn keep_known(&self, now: Time) -> ports::Result<()> {
+    /// Makes the alarms of the files known and forgets those that are in no file any more. Answers
+    /// which composites are to be judged: new ones, and all others because their rules may have
+    /// changed. One whose state was set stays as it was set until a child changes.
+    async fn keep_known(&self, now: Time) -> ports::Result<BTreeMap<String, Anew>> {
         let known = self.daemon.ports.alarms.states().await?;
         let names = self.daemon.estate.alarms.iter().map(|a| a.name.clone());
         let new: Vec<String> = names.filter(|n| !known.contains_key(n)).collect();
         let gone: Vec<String> = known
-            .into_keys()
+            .keys()
             .filter(|n| self.daemon.spec(n).is_none())
+            .cloned()
             .collect();
         if !new.is_empty() {
             self.daemon.ports.alarms.create(&new, now).await?;
@@ -52,11 +70,25 @@ impl Evaluate {
         if !gone.is_empty() {
             self.daemon.ports.alarms.delete(&gone).await?;
         }
-        Ok(())
+        let anew = self.daemon.composites.names().filter_map(|name| {
+            let anew = match known.get(name) {
+                Some(status) if status.since > status.created => {
+                    status.reason_data.get("triggeringAlarms")?;
+                    Anew::Updated
+                }
+                _ => Anew::Created,
+            };
+            Some((name.to_owned(), anew))
+        });
+        Ok(anew.collect())
     }
 
-    async fn judge(&self, due: &[Judged<'_>], now: Time) -> ports::Result<Vec<Transition>> {
-        let states = self.daemon.ports.alarms.states().await?;
+    async fn judge(
+        &self,
+        due: &[Judged<'_>],
+        states: &BTreeMap<String, AlarmStatus>,
+        now: Time,
+    ) -> ports::Result<Vec<Transition>> {
         let windows: Vec<_> = due
             .iter()
             .map(|judged| alarm::window(judged.alarm, now, &self.settings))
@@ -122,6 +154,46 @@ struct Judged<'a> {
     source: Source<'a>,
 }
 
+impl Plan {
+    /// When something is due next.
+    fn wake(&self) -> Option<Time> {
+        let anew = self.anew.iter().map(|(at, _)| *at);
+        self.due.values().copied().chain(anew).min()
+    }
+
+    /// Which composites are judged anew now, and which have to wait for it.
+    fn judge(&self, now: Time) -> BTreeMap<String, Anew> {
+        let Some((at, anew)) = &self.anew else {
+            return BTreeMap::new();
+        };
+        let all = anew.iter().map(|(name, why)| (name.clone(), *why));
+        match *at <= now {
+            true => all.collect(),
+            false => (all.filter(|(_, why)| *why == Anew::Created))
+                .map(|(name, _)| (name, Anew::Later))
+                .collect(),
+        }
+    }
+
+    /// Leaves out what was due before `oldest`.
+    fn skip(&mut self, judged: &[Judged<'_>], now: Time, oldest: Time) -> Report {
+        for Judged { spec, alarm, .. } in judged {
+            let next = alarm::next_evaluation(alarm, oldest - Duration::from_millis(1));
+            let at = self.due.entry(spec.name.clone()).or_insert(next);
+            *at = next.max(*at);
+        }
+        if let Some((at, _)) = &mut self.anew {
+            *at = oldest.max(*at);
+        }
+        let missed = model::time::spell_duration(oldest.since(now));
+        tracing::warn!(from = %now, until = %oldest, "evaluations of {missed} were left out; the machine slept or was busy");
+        Report {
+            summary: format!("left out the evaluations of {missed}: the machine slept or was busy"),
+            wake: self.wake().unwrap_or(oldest).max(oldest),
+        }
+    }
+}
+
 #[async_trait]
 impl Task for Evaluate {
     fn name(&self) -> &'static str {
@@ -131,48 +203,63 @@ impl Task for Evaluate {
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
         // What was emitted before this instant must be there before it is judged.
         self.daemon.local.pump.flush().await;
-        let mut due = self.due.lock().await;
-        if due.is_empty() {
-            self.keep_known(now).await?;
+        let mut plan = self.plan.lock().await;
+        if !plan.began {
+            let anew = self.keep_known(now).await?;
+            let minute = Duration::from_secs(60);
+            let at = (now - Duration::from_millis(1)).floor_to(minute) + minute;
+            plan.anew = (!anew.is_empty()).then_some((at, anew));
+            plan.began = true;
         }
-        let judged = self.daemon.estate.alarms.iter().filter_map(|spec| {
-            let (alarm, source) = alarm::source(&spec.kind).ok()?;
-            Some(Judged {
-                spec,
-                alarm,
-                source,
+        let judged: Vec<Judged<'_>> = (self.daemon.estate.alarms.iter())
+            .filter_map(|spec| {
+                let (alarm, source) = alarm::source(&spec.kind).ok()?;
+                Some(Judged {
+                    spec,
+                    alarm,
+                    source,
+                })
             })
-        });
+            .collect();
+        let oldest = self.daemon.now() - CATCH_UP;
+        if now < oldest {
+            return Ok(plan.skip(&judged, now, oldest));
+        }
+        let count = judged.len();
         let ready: Vec<Judged<'_>> = judged
+            .into_iter()
             .filter(|j| {
-                let at = due.entry(j.spec.name.clone()).or_insert_with(|| {
+                let at = plan.due.entry(j.spec.name.clone()).or_insert_with(|| {
                     alarm::next_evaluation(j.alarm, now - Duration::from_millis(1))
                 });
                 *at <= now
             })
             .collect();
-        let transitions = self.judge(&ready, now).await?;
-        if !transitions.is_empty() {
-            self.daemon.ports.alarms.record(&transitions).await?;
-            for t in &transitions {
-                tracing::info!(alarm = %t.alarm, from = %t.from, to = %t.to, reason = %t.reason, "an alarm changed its state");
-            }
-            self.daemon
-                .counts
-                .transitions
-                .fetch_add(transitions.len() as u64, Ordering::Relaxed);
-            self.daemon.respond.poke();
-        }
+        let judging = self.daemon.judging.lock().await;
+        let states = self.daemon.ports.alarms.states().await?;
+        let changes = self.judge(&ready, &states, now).await?;
+        let judge = plan.judge(now);
+        let transitions = self
+            .daemon
+            .record(Instant {
+                now,
+                before: &states,
+                changes,
+                judge: &judge,
+            })
+            .await?;
+        drop(judging);
+        plan.anew.take_if(|(at, _)| *at <= now);
         for Judged { spec, alarm, .. } in &ready {
-            due.insert(spec.name.clone(), alarm::next_evaluation(alarm, now));
+            let next = alarm::next_evaluation(alarm, now);
+            plan.due.insert(spec.name.clone(), next);
         }
-        let wake = due.values().min().copied().unwrap_or(now + IDLE);
+        let wake = plan.wake().unwrap_or(now + IDLE);
         let firing = transitions.iter().filter(|t| t.to == State::Alarm).count();
         Ok(Report {
             summary: format!(
-                "evaluated {} of {} alarms, {} changed, {firing} to ALARM",
+                "evaluated {} of {count} alarms, {} changed, {firing} to ALARM",
                 ready.len(),
-                self.daemon.estate.alarms.len(),
                 transitions.len()
             ),
             wake,

@@ -4,13 +4,15 @@
 //! decision is durable before anything is sent, and a notification is sent under its id, so that a
 //! crash in between sends it once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Entry, NotificationKind, Time};
-use ports::{Publish, Retry};
+use evaluator::composite::Gate;
+use model::{Entry, NotificationKind, State, Time, Transition};
+use ports::{Publish, Recorded, Retry};
 use response::Outgoing;
 
 use super::{Report, Task};
@@ -40,26 +42,88 @@ impl Respond {
 
     async fn receive(&self, now: Time) -> ports::Result<usize> {
         let mut count = 0;
+        if self.received.load(Ordering::Relaxed) == 0 {
+            let gate = self.begin().await?;
+            *self.daemon.gate() = gate;
+        }
         loop {
             let after = self.received.load(Ordering::Relaxed);
-            let page = self.daemon.ports.alarms.after(after, PAGE).await?;
-            let Some(last) = page.last().map(|r| r.sequence) else {
-                return Ok(count);
-            };
-            for recorded in &page {
-                let spec = self.daemon.spec(&recorded.transition.alarm);
-                // One at a time: the next may be a duplicate of this one.
-                let entry = self
-                    .daemon
-                    .engine()
-                    .receive(&recorded.transition, spec, now);
-                if let Some(entry) = entry {
-                    self.daemon.append(&[entry]).await?;
-                    count += 1;
+            let mut page = self.daemon.ports.alarms.after(after, PAGE).await?;
+            // What happened at one instant is seen together.
+            while page.len() >= PAGE && page.len().is_multiple_of(PAGE) {
+                let last = page.last().map_or(after, |r| r.sequence);
+                let more = self.daemon.ports.alarms.after(last, PAGE).await?;
+                if more.is_empty() {
+                    break;
                 }
+                page.extend(more);
             }
+            let Some(last) = page.last().map(|r| r.sequence) else {
+                break;
+            };
+            let recorded: Vec<Transition> = page.into_iter().map(|r| r.transition).collect();
+            count += self.take(&recorded, now).await?;
             self.received.store(last, Ordering::Relaxed);
         }
+        let released = self.daemon.gate().advance(now);
+        Ok(count + self.hand_on(&released, now).await?)
+    }
+
+    /// A gate in the states before the history begins.
+    async fn begin(&self) -> ports::Result<Gate> {
+        let present = self.daemon.ports.alarms.states().await?;
+        let mut states: BTreeMap<String, State> =
+            present.into_iter().map(|(n, s)| (n, s.state)).collect();
+        let mut seen = BTreeSet::new();
+        let mut after = 0;
+        loop {
+            let page = self.daemon.ports.alarms.after(after, PAGE).await?;
+            let Some(last) = page.last().map(|r| r.sequence) else {
+                break;
+            };
+            for Recorded { transition, .. } in page {
+                if seen.insert(transition.alarm.clone()) {
+                    states.insert(transition.alarm, transition.from);
+                }
+            }
+            after = last;
+        }
+        let rules = evaluator::alarm::Settings::default().composite;
+        let alarms = &self.daemon.estate.alarms;
+        Ok(Gate::new(alarms, &states, rules.after_extension))
+    }
+
+    /// Takes in what was recorded, one instant after the other: what an engine was told decides
+    /// what it still has to hear.
+    async fn take(&self, recorded: &[Transition], now: Time) -> ports::Result<usize> {
+        let mut count = 0;
+        for instant in recorded.chunk_by(|a, b| a.at == b.at) {
+            let passed = {
+                let engine = self.daemon.engine();
+                let told = |name: &str| {
+                    let alarm = engine.alarm(name);
+                    alarm.is_some_and(|alarm| !alarm.incidents().is_empty())
+                };
+                self.daemon.gate().pass(instant, &told)
+            };
+            count += self.hand_on(&passed, now).await?;
+        }
+        Ok(count)
+    }
+
+    /// Hands transitions on to the engine, which knows those that it has heard of.
+    async fn hand_on(&self, passed: &[Transition], now: Time) -> ports::Result<usize> {
+        let mut count = 0;
+        for transition in passed {
+            let spec = self.daemon.spec(&transition.alarm);
+            // One at a time: the next may be a duplicate of this one.
+            let entry = self.daemon.engine().receive(transition, spec, now);
+            if let Some(entry) = entry {
+                self.daemon.append(&[entry]).await?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     async fn send(&self, outgoing: &Outgoing, now: Time) -> ports::Result<bool> {
@@ -83,7 +147,7 @@ impl Respond {
         };
         let mail = evidence::mail(&self.daemon, notification, now).await;
         let thread = match notification.kind {
-            NotificationKind::Digest => notification.id.0.clone(),
+            NotificationKind::Digest | NotificationKind::Silence => notification.id.0.clone(),
             _ => notification
                 .incidents
                 .first()
@@ -150,6 +214,9 @@ impl Task for Respond {
             });
         }
         let mut wake = now + IDLE;
+        if let Some(at) = self.daemon.gate().due() {
+            wake = wake.min(at);
+        }
         loop {
             let decided = self.daemon.engine().decide(now);
             if let Some(at) = decided.wake {
@@ -160,13 +227,11 @@ impl Task for Respond {
             }
             self.daemon.append(&decided.entries).await?;
         }
-        let due: Vec<Outgoing> = {
-            let engine = self.daemon.engine();
-            let ready = engine
-                .pending()
-                .filter(|o| o.retry_at.is_none_or(|at| at <= now));
-            ready.cloned().collect()
-        };
+        let ready = self.daemon.engine().ready(now);
+        if let Some(at) = ready.wake {
+            wake = wake.min(at);
+        }
+        let due = ready.send;
         let mut sent = 0;
         for outgoing in &due {
             sent += usize::from(self.send(outgoing, now).await?);

@@ -49,6 +49,7 @@ fn entries(run: &Run) -> Vec<Entry> {
                 heading: None,
             }),
             at,
+            arrival: model::Arrival::default(),
         },
         Entry::Opened {
             incident: incident.clone(),
@@ -75,6 +76,7 @@ fn entries(run: &Run) -> Vec<Entry> {
             because: "outside office hours".into(),
             until: Some(at),
             at,
+            cause: model::Cause::Window,
         },
         Entry::SendFailed {
             notification: notification.clone(),

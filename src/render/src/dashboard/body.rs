@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::metrics::{self, Defaults, Entry};
 use super::place::Placer;
-use super::{Board, Query};
+use super::{Board, Computation, Query};
 use crate::chart::{Axis, Colour, Fill, Horizontal, Legend, Side, Vertical};
 
 /// `periodOverride`
@@ -118,6 +118,16 @@ impl MetricWidget {
             .iter()
             .filter(|e| e.visible)
             .filter_map(|e| metrics::query(e, self.whole_span, periods, span))
+            .collect()
+    }
+
+    /// What is to be computed for the visible expressions.
+    pub(super) fn computations(&self, periods: PeriodOverride, span: Span) -> Vec<Computation> {
+        let visible = (0..self.entries.len()).filter(|i| self.entries[*i].visible);
+        visible
+            .filter_map(|i| {
+                metrics::computation(&self.entries, i, (self.whole_span, periods), span)
+            })
             .collect()
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use model::{Dimensions, MetricId, MetricStat, Span, Stat};
+use model::{Dimensions, MathEntry, MathExpression, MetricId, MetricStat, Span, Stat};
 use serde_json::{Map, Value};
 
-use super::{PeriodOverride, Query};
+use super::{Computation, PeriodOverride, Query};
 use crate::chart::Side;
 
 /// One line of a metric widget.
@@ -23,6 +23,8 @@ pub struct Entry {
     pub side: Side,
     /// `visible`
     pub visible: bool,
+    /// Its own period in seconds, else the widget's.
+    pub period: u32,
 }
 
 /// The source of an [`Entry`].
@@ -30,7 +32,7 @@ pub struct Entry {
 pub enum Source {
     /// A metric.
     Metric(MetricStat),
-    /// An expression; not computed yet, which the widget says.
+    /// An expression; the caller computes it ([`super::Computation`]).
     Expression(String),
     /// A statistic or array that cannot be read, in words; the widget says them.
     Unusable(String),
@@ -92,6 +94,7 @@ pub(super) fn read(
                 _ => Side::Left,
             },
             visible: options.get("visible") != Some(&Value::Bool(false)),
+            period: period(options, defaults),
         });
     }
     (entries, problems)
@@ -146,6 +149,13 @@ fn metric(parts: &[String]) -> Result<MetricId, String> {
     }
 }
 
+fn period(options: &Map<String, Value>, defaults: &Defaults<'_>) -> u32 {
+    options
+        .get("period")
+        .and_then(Value::as_u64)
+        .map_or(defaults.period, |p| p.clamp(1, 30 * 86_400) as u32)
+}
+
 fn stat(metric: MetricId, options: &Map<String, Value>, defaults: &Defaults<'_>) -> Source {
     let word = options
         .get("stat")
@@ -155,10 +165,7 @@ fn stat(metric: MetricId, options: &Map<String, Value>, defaults: &Defaults<'_>)
         Ok(stat) => Source::Metric(MetricStat {
             metric,
             stat,
-            period: options
-                .get("period")
-                .and_then(Value::as_u64)
-                .map_or(defaults.period, |p| p.clamp(1, 30 * 86_400) as u32),
+            period: period(options, defaults),
             unit: None,
             region: options
                 .get("region")
@@ -180,18 +187,9 @@ pub(super) fn query(
     let Source::Metric(stat) = &entry.source else {
         return None;
     };
-    let length = span.length().as_secs().max(1);
-    let (period, start, end) = if whole_span {
-        let period = length.div_ceil(60) * 60;
-        let start = span.start.floor_to(Duration::from_secs(60));
-        (period, start, start + Duration::from_secs(period))
-    } else {
-        let period = drawn_period(u64::from(stat.period), periods, length);
-        let start = span.start.floor_to(Duration::from_secs(period));
-        (period, start, span.end)
-    };
+    let (period, Span { start, end }) = drawn(stat.period, whole_span, periods, span);
     let stat = MetricStat {
-        period: u32::try_from(period).unwrap_or(u32::MAX / 60 * 60),
+        period,
         ..stat.clone()
     };
     let mut key = key(&stat);
@@ -203,6 +201,76 @@ pub(super) fn query(
         key,
         stat,
         span: Span::new(start, end),
+    })
+}
+
+/// The period and the time over which a series of this period is drawn.
+fn drawn(own: u32, whole_span: bool, periods: PeriodOverride, span: Span) -> (u32, Span) {
+    let length = span.length().as_secs().max(1);
+    let (period, span) = if whole_span {
+        let period = length.div_ceil(60) * 60;
+        let start = span.start.floor_to(Duration::from_secs(60));
+        (
+            period,
+            Span::new(start, start + Duration::from_secs(period)),
+        )
+    } else {
+        let period = drawn_period(u64::from(own), periods, length);
+        let start = span.start.floor_to(Duration::from_secs(period));
+        (period, Span::new(start, span.end))
+    };
+    (u32::try_from(period).unwrap_or(u32::MAX / 60 * 60), span)
+}
+
+/// What has to be computed for an entry of a widget, where it is an expression. All metrics of the
+/// widget take part with the expression's period, visible or not, as metric math knows one.
+pub(super) fn computation(
+    entries: &[Entry],
+    index: usize,
+    (whole_span, periods): (bool, PeriodOverride),
+    span: Span,
+) -> Option<Computation> {
+    let Source::Expression(_) = &entries[index].source else {
+        return None;
+    };
+    let (period, span) = drawn(entries[index].period, whole_span, periods, span);
+    let taken = |id: &str| entries.iter().any(|e| e.id.as_deref() == Some(id));
+    let own = |place: usize| {
+        // Entries without an id cannot be referred to; METRICS() counts them in.
+        let mut id = format!("unnamed{place}");
+        while taken(&id) {
+            id.push('x');
+        }
+        id
+    };
+    let id = |place: usize| entries[place].id.clone().unwrap_or_else(|| own(place));
+    let all = entries.iter().enumerate().filter_map(|(place, entry)| {
+        let source = match &entry.source {
+            Source::Metric(stat) => MathExpression::Metric(MetricStat {
+                period,
+                ..stat.clone()
+            }),
+            Source::Expression(expression) => MathExpression::Expression {
+                expression: expression.clone(),
+                period: Some(period),
+            },
+            Source::Unusable(_) => return None,
+        };
+        Some(MathEntry {
+            id: id(place),
+            source,
+            label: entry.label.clone(),
+        })
+    });
+    // Ten seconds is the shortest period of alarms, and short enough for a search.
+    let (at_least, _) = drawn(10, whole_span, periods, span);
+    let (watch, all) = (id(index), all.collect::<Vec<_>>());
+    Some(Computation {
+        key: format!("{watch} of {all:?} from {}", span.start.secs()),
+        entries: all,
+        watch,
+        at_least,
+        span,
     })
 }
 

@@ -10,7 +10,7 @@ use super::metrics::{self, Entry, Source};
 use super::shapes::{bars, gauge, pie};
 use super::table::table;
 use super::words::lines;
-use super::{Answer, Board, Data, MetricWidget, View};
+use super::{Answer, Board, Computed, Data, Line, MetricWidget, View};
 use crate::chart::draw::root;
 use crate::chart::{Axis, Chart, Colour, Legend, Series, Side, Sparkline};
 use crate::number::number;
@@ -51,18 +51,29 @@ pub(super) struct Content<'a> {
 }
 
 pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) -> Content<'a> {
-    let visible: Vec<&Entry> = widget.entries.iter().filter(|e| e.visible).collect();
+    let places: Vec<usize> = (0..widget.entries.len())
+        .filter(|place| widget.entries[*place].visible)
+        .collect();
+    let visible: Vec<&Entry> = places.iter().map(|place| &widget.entries[*place]).collect();
     let names = label::names(&visible);
     let zone = zone(widget, data);
     let mut content = Content {
         entries: Vec::new(),
         notes: Vec::new(),
     };
-    for (i, (entry, name)) in visible.iter().zip(&names).enumerate() {
+    for (i, ((entry, name), place)) in visible.iter().zip(&names).zip(&places).enumerate() {
         let metric = match &entry.source {
             Source::Metric(m) => m,
-            Source::Expression(e) => {
-                content.notes.push(format!("not computed yet: {e}"));
+            Source::Expression(text) => {
+                let how = (widget.whole_span, board.periods);
+                let asked = metrics::computation(&widget.entries, *place, how, data.span);
+                match asked.and_then(|asked| data.computed.get(&asked.key)) {
+                    Some(Computed::Lines(lines)) => {
+                        computed(&mut content, entry, (name, lines), &zone);
+                    }
+                    Some(Computed::Failed(why)) => content.notes.push(format!("{text}: {why}")),
+                    None => content.notes.push(format!("not computed: {text}")),
+                }
                 continue;
             }
             Source::Unusable(problem) => {
@@ -105,7 +116,7 @@ pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) ->
             label,
             colour: match &entry.colour {
                 Some(hex) => Colour::Hex(hex.clone()),
-                None => Colour::Index(i),
+                None => Colour::Index(i.max(content.entries.len())),
             },
             side: entry.side,
             unit,
@@ -114,6 +125,54 @@ pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) ->
         });
     }
     content
+}
+
+/// The lines of an expression: the first in its colour, each with a name of its own where there
+/// are several.
+fn computed<'a>(
+    content: &mut Content<'a>,
+    entry: &Entry,
+    (name, lines): (&str, &'a [Line]),
+    zone: &TimeZone,
+) {
+    for (i, line) in lines.iter().enumerate() {
+        let own = match (line.name.as_str(), &entry.id) {
+            ("", Some(id)) => id,
+            ("", None) => name,
+            (own, _) => own,
+        };
+        let label = match entry.label.as_deref().filter(|label| !label.is_empty()) {
+            Some(label) => {
+                let filled = label::fill(
+                    label,
+                    &Facts {
+                        name: own,
+                        metric: line.origin.as_ref(),
+                        points: &line.points,
+                        unit: line.unit,
+                        zone,
+                    },
+                );
+                // A label that says what differs needs no more.
+                match lines.len() > 1 && !line.name.is_empty() && !label.contains("${") {
+                    true => format!("{filled} {}", line.name),
+                    false => filled,
+                }
+            }
+            None => own.to_owned(),
+        };
+        content.entries.push(Shown {
+            label,
+            colour: match &entry.colour {
+                Some(hex) if i == 0 => Colour::Hex(hex.clone()),
+                _ => Colour::Index(content.entries.len()),
+            },
+            side: entry.side,
+            unit: line.unit,
+            points: &line.points,
+            step: line.step,
+        });
+    }
 }
 
 fn zone(widget: &MetricWidget, data: &Data) -> TimeZone {

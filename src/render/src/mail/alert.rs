@@ -33,7 +33,7 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
             );
             body.gap();
         }
-        NotificationKind::Repeat => {
+        NotificationKind::Repeat | NotificationKind::Reminder => {
             body.text(
                 0,
                 &format!("Still open after {}.", ago(incident.opened, context)),
@@ -46,6 +46,15 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
         body.text(0, &sentence_of(&alarm.description));
         body.gap();
         body.text(0, &state_sentence(name, alarm, context));
+    }
+    if !alert.children.is_empty() {
+        body.text(
+            0,
+            &format!(
+                "It watches other alarms; in ALARM: {}.",
+                with_since(&alert.children)
+            ),
+        );
     }
     if let Some(measure) = &alert.measure {
         body.text(0, &measure.sentence());
@@ -169,7 +178,32 @@ pub(super) fn recovery(recovery: &Recovery, context: &Context) -> Mail {
     }
 }
 
+/// A silence ended by itself: there is no incident to show, only what is heard again.
+fn silence_over(digest: &Digest) -> Mail {
+    let notification = &digest.notification;
+    let mut body = Body::default();
+    body.text(0, "A silence is over. You hear of these alarms again:");
+    for alarm in notification.about.iter().take(20) {
+        body.hanging(2, 4, &clean(alarm, NAME));
+    }
+    if notification.about.len() > 20 {
+        body.text(2, &format!("and {} more", notification.about.len() - 20));
+    }
+    why(&mut body, &notification.because, &notification.next);
+    let alarms = match notification.about.len() {
+        1 => "one alarm is heard again".to_owned(),
+        n => format!("{n} alarms are heard again"),
+    };
+    Mail {
+        subject: format!("[info] silence over: {alarms}"),
+        body: body.finish(),
+    }
+}
+
 pub(super) fn digest(digest: &Digest, context: &Context) -> Mail {
+    if digest.notification.kind == NotificationKind::Silence {
+        return silence_over(digest);
+    }
     let mut incidents: Vec<&Incident> = digest.incidents.iter().collect();
     incidents.sort_by_key(|i| {
         (
@@ -281,7 +315,9 @@ fn subject(tag: &str, service: &str, headline: &str, incident: &Incident) -> Str
 }
 
 fn headline(alert: &Alert, lead: Option<&IncidentAlarm>, context: &Context) -> String {
-    let what = match (&alert.measure, lead) {
+    // What a composite means stands in its description; what its alarms measure is a detail.
+    let measure = alert.measure.as_ref().filter(|_| alert.children.is_empty());
+    let what = match (measure, lead) {
         (Some(measure), _) => measure.headline(),
         (None, Some(alarm)) if !alarm.description.trim().is_empty() => {
             sentence_of(&alarm.description)
@@ -299,7 +335,11 @@ fn headline(alert: &Alert, lead: Option<&IncidentAlarm>, context: &Context) -> S
             )
         }
         NotificationKind::Escalated => format!("nobody has acknowledged: {what}"),
-        NotificationKind::Opened | NotificationKind::Recovered | NotificationKind::Digest => what,
+        NotificationKind::Reminder => format!("acknowledged and still open: {what}"),
+        NotificationKind::Opened
+        | NotificationKind::Recovered
+        | NotificationKind::Digest
+        | NotificationKind::Silence => what,
     }
 }
 
@@ -342,10 +382,12 @@ fn around(alert: &Alert, lead: Option<&str>, context: &Context) -> String {
         .alarms
         .iter()
         .filter(|(name, alarm)| alarm.state == State::Alarm && Some(name.as_str()) != lead)
+        .filter(|(name, _)| !alert.children.iter().any(|child| child.0 == **name))
         .map(|(name, alarm)| (name.clone(), alarm.since))
         .collect();
     for other in &alert.also_in_alarm {
-        if Some(other.0.as_str()) != lead && !others.iter().any(|o| o.0 == other.0) {
+        let named = Some(other.0.as_str()) == lead || alert.children.contains(other);
+        if !named && !others.iter().any(|o| o.0 == other.0) {
             others.push(other.clone());
         }
     }

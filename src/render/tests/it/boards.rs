@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{Span, State, Time, Unit};
 use render::Theme;
 use render::dashboard::{AlarmState, Answer, Board, Data};
+use render::dashboard::{Computed, Line};
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 
@@ -130,6 +131,55 @@ fn every_view_shows_its_values() {
 }
 
 #[test]
+fn expressions_draw_the_lines_that_they_come_to() {
+    let metrics = json!([
+        ["A", "x", { "id": "m1", "visible": false }],
+        [{ "expression": "SEARCH('{A,D} y', 'Sum', 60)", "id": "e1", "label": "found" }],
+        [{ "expression": "m1 / 2", "id": "e2", "label": "half, now ${LAST}" }],
+        [{ "expression": "m1 /", "id": "e3" }],
+    ]);
+    let body = json!({ "widgets": [{ "type": "metric", "width": 24, "height": 8,
+        "properties": { "period": 60, "metrics": metrics } }] });
+    let (board, problems) = Board::parse(&body);
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(
+        board.queries(span()),
+        [],
+        "what is not visible is not drawn by itself"
+    );
+    let mut data = Data::new(span());
+    let all = board.computations(span());
+    let watched: Vec<&str> = all.iter().map(|c| c.watch.as_str()).collect();
+    assert_eq!(watched, ["e1", "e2", "e3"]);
+    assert!(
+        all.iter()
+            .all(|c| c.entries.len() == 4 && c.span.end == span().end)
+    );
+    let line = |name: &str, value: f64| Line {
+        name: name.into(),
+        origin: None,
+        unit: Unit::None,
+        step: Duration::from_secs(60),
+        points: vec![
+            (span().start, value),
+            (span().start + Duration::from_secs(60), value),
+        ],
+    };
+    for (computation, computed) in all.into_iter().zip([
+        Computed::Lines(vec![line("a", 1.0), line("b", 2.0)]),
+        Computed::Lines(vec![line("", 7.0)]),
+        Computed::Failed("`e3`, column 5: expected a number".into()),
+    ]) {
+        data.computed.insert(computation.key, computed);
+    }
+    for out in [board.html(&data), board.svg(&data)] {
+        for expect in ["found a", "found b", "half, now 7", "m1 /: `e3`, column 5"] {
+            assert!(out.contains(expect), "{expect}: {out}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_drawn_says_so_in_its_place() {
     let check = |mut widget: Value, expect: &str| {
         widget["width"] = json!(24);
@@ -155,7 +205,7 @@ fn what_cannot_be_drawn_says_so_in_its_place() {
     check(json!({ "type": "hologram" }), "`hologram`");
     check(
         json!({ "type": "metric", "properties": { "metrics": [[{ "expression": "a / b" }]] } }),
-        "not computed yet: a / b",
+        "not computed: a / b",
     );
     check(
         json!({ "type": "metric", "properties": { "metrics": [["A", "x"]] } }),

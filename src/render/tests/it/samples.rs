@@ -133,6 +133,7 @@ pub fn alert(kind: NotificationKind) -> Alert {
         incident: incident(),
         alarm: "counter-errors".into(),
         measure: Some(measure()),
+        children: Vec::new(),
         logs: vec![LogLine {
             text: "ConditionalCheckFailed on table demo-visitors".into(),
             count: 23,

@@ -39,7 +39,7 @@ fn a_transition_is_received_once_whoever_asks() {
     let alarm = engine.alarm("counter-errors").unwrap();
     assert_eq!(alarm.state(), State::Alarm);
     assert_eq!(alarm.facts().labels["service"], "counter");
-    assert_eq!(alarm.facts().transition, &change);
+    assert_eq!(alarm.facts().transition, change);
 
     // It is forgotten as an identity, yet still not taken for news.
     engine.forget(start() + seconds(100));
@@ -73,7 +73,7 @@ fn an_incident_tells_its_story_in_order() {
     simulation.advance(at(400));
 
     let engine = simulation.engine();
-    let incident: &Incident = engine.incidents().next().unwrap();
+    let incident: &Incident = &engine.incidents().next().unwrap();
     assert_eq!(incident.severity, Severity::Page);
     assert_eq!(incident.service, "counter");
     assert_eq!((incident.opened, incident.resolved), (start(), None));

@@ -5,7 +5,10 @@
     reason = "a test that panics fails, which is what it is for"
 )]
 
+mod chain;
 mod engine;
+mod messages;
 mod properties;
+mod quiet;
 mod script;
 mod timelines;

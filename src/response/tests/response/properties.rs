@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{Entry, IncidentId, Notification, NotificationKind, State, Time};
+use model::route::Matcher;
+use model::{Entry, IncidentId, Notification, NotificationKind, SilenceOrigin, State, Time};
 use proptest::prelude::*;
-use response::{Engine, Simulation, backoff};
+use response::{Engine, SilenceRequest, Simulation, backoff};
 
 use crate::script::{routes, seconds, spec, start, transition};
 
@@ -47,6 +48,52 @@ enum Step {
     Acknowledge(usize),
     Close(usize),
     FailToSend,
+    /// What people can do besides; see [`Deed`].
+    Do(Deed),
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Silence {
+        alarm: usize,
+        whole_service: bool,
+        later: u64,
+        length: u64,
+    },
+    Expire,
+    Deploy,
+    Unacknowledge(usize),
+    Merge(usize, usize),
+    Note(usize),
+}
+
+fn deeds() -> impl Strategy<Value = Deed> {
+    let silence = (0..ALARMS.len(), any::<bool>(), 0u64..900, 1u64..20_000);
+    prop_oneof![
+        4 => silence.prop_map(|(alarm, whole_service, later, length)| Deed::Silence {
+            alarm,
+            whole_service,
+            later,
+            length,
+        }),
+        1 => Just(Deed::Expire),
+        2 => Just(Deed::Deploy),
+        2 => (0usize..5).prop_map(Deed::Unacknowledge),
+        2 => (0usize..4, 0usize..4).prop_map(|(a, b)| Deed::Merge(a, b)),
+        1 => (0usize..5).prop_map(Deed::Note),
+    ]
+}
+
+/// Everything that can happen.
+fn story() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let deed = (0u64..2_000, deeds()).prop_map(|(gap, deed)| (gap, Step::Do(deed)));
+    let woven = prop::collection::vec((any::<prop::sample::Index>(), deed), 0..12);
+    (steps(), woven).prop_map(|(mut steps, woven)| {
+        for (at, deed) in woven {
+            steps.insert(at.index(steps.len() + 1), deed);
+        }
+        steps
+    })
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
@@ -146,6 +193,76 @@ impl Daemon {
         }
     }
 
+    fn act(&mut self, deed: &Deed, at: Time) {
+        let entries = match deed {
+            Deed::Silence {
+                alarm,
+                whole_service,
+                later,
+                length,
+            } => {
+                let spec = spec(ALARMS[*alarm]);
+                let (label, value) = match whole_service {
+                    true => ("service", spec.service),
+                    false => ("alarm", spec.name),
+                };
+                let request = SilenceRequest {
+                    matchers: vec![Matcher::parse(label, &value).unwrap()],
+                    by: "somebody".into(),
+                    reason: String::new(),
+                    from: at + seconds(*later),
+                    length: seconds(*length),
+                    origin: SilenceOrigin::Person,
+                };
+                vec![self.engine.silence(request, at).unwrap()]
+            }
+            Deed::Expire => {
+                let first = self.engine.silences().find(|q| q.ended.is_none());
+                let id = first.map(|q| q.silence.id.clone());
+                let entry = id.and_then(|id| self.engine.expire(&id, "somebody", at));
+                entry.into_iter().collect()
+            }
+            Deed::Deploy => {
+                let labels = BTreeMap::from([("service".to_string(), "counter".to_string())]);
+                let routes = routes(
+                    "oncall
+mute 5m",
+                );
+                self.engine.deploy(&routes, &labels, "version 7", at)
+            }
+            Deed::Unacknowledge(n) => {
+                let by = "somebody".to_string();
+                let incident = self.nth_open_incident(*n);
+                let entry = incident.map(|incident| Entry::Unacknowledged { incident, by, at });
+                entry.into_iter().collect()
+            }
+            Deed::Merge(a, b) => {
+                let by = "somebody".to_string();
+                match (self.nth_open_incident(*a), self.nth_open_incident(*b)) {
+                    (Some(incident), Some(into)) => vec![Entry::Merged {
+                        incident,
+                        into,
+                        by,
+                        at,
+                    }],
+                    _ => Vec::new(),
+                }
+            }
+            Deed::Note(n) => {
+                let (by, text) = ("somebody".to_string(), "a note".to_string());
+                let incident = self.nth_open_incident(*n);
+                let entry = incident.map(|incident| Entry::Noted {
+                    incident,
+                    by,
+                    text,
+                    at,
+                });
+                entry.into_iter().collect()
+            }
+        };
+        entries.into_iter().for_each(|entry| self.append(entry));
+    }
+
     fn nth_open_incident(&self, n: usize) -> Option<IncidentId> {
         let mut open = self.engine.incidents().filter(|i| i.resolved.is_none());
         open.nth(n).map(|i| i.id.clone())
@@ -196,6 +313,7 @@ impl Daemon {
                     }
                 }
                 Step::FailToSend => self.accepts = false,
+                Step::Do(deed) => self.act(deed, at),
             }
             self.decide();
         }
@@ -262,6 +380,64 @@ proptest! {
     }
 
     #[test]
+    fn whatever_people_do_the_fold_is_the_state_and_everybody_is_told_in_the_end(
+        which in 0..ROUTES.len(),
+        steps in story(),
+    ) {
+        let mut daemon = Daemon::new(ROUTES[which]);
+        daemon.run(&steps);
+        // Past every silence, a weekend, an interval and a settling time.
+        daemon.advance(daemon.now + seconds(5 * 86_400));
+
+        let mut rebuilt = Engine::new(&routes(ROUTES[which]));
+        let broken = response::verify(&mut rebuilt, (1..).zip(&daemon.journal));
+        prop_assert_eq!(broken, []);
+        prop_assert_eq!(&rebuilt, &daemon.engine);
+        rebuilt.set_routes(&routes(ROUTES[(which + 1) % ROUTES.len()]));
+        rebuilt.set_routes(&routes(ROUTES[which]));
+        prop_assert_eq!(&rebuilt, &daemon.engine);
+
+        prop_assert_eq!(daemon.engine.silences().filter(|q| q.is_active()).count(), 0);
+        let mut ids = BTreeSet::new();
+        let mut believed: BTreeMap<(&IncidentId, &str), BTreeSet<&String>> = BTreeMap::new();
+        for notification in daemon.notifications() {
+            prop_assert!(ids.insert(&notification.id), "{:?} twice", notification.id);
+            prop_assert!(!notification.because.is_empty() && !notification.next.is_empty());
+            for id in &notification.incidents {
+                let about = match notification.kind {
+                    NotificationKind::Recovered => BTreeSet::new(),
+                    _ => notification.about.iter().collect(),
+                };
+                believed.insert((id, notification.receiver.as_str()), about);
+            }
+        }
+        for incident in daemon.engine.incidents().filter(|i| i.resolved.is_none()) {
+            for (name, alarm) in &incident.alarms {
+                if alarm.state != State::Alarm || daemon.engine.inhibited_by(name).is_some() {
+                    continue;
+                }
+                let told = believed
+                    .iter()
+                    .any(|((id, _), about)| **id == incident.id && about.contains(name));
+                // Receivers of a merged incident believe what its mails said, and what somebody
+                // closed by hand is told only when it changes.
+                let by_hand = daemon.journal.iter().any(|entry| match entry {
+                    Entry::Merged { into, .. } => *into == incident.id,
+                    Entry::Resolved { incident: id, by, .. } => by.is_some() && *id == incident.id,
+                    _ => false,
+                });
+                prop_assert!(told || by_hand, "nobody heard of {name} in {}", incident.id);
+            }
+        }
+        for name in ALARMS.map(spec).map(|spec| spec.name) {
+            // It answers for every alarm, whatever happened.
+            let reasons = daemon.engine.why(&response::Asked::Alarm(name.clone()), daemon.now);
+            let known = daemon.engine.alarm(&name).is_some();
+            prop_assert_eq!(known, !reasons.is_empty(), "{}", name);
+        }
+    }
+
+    #[test]
     fn nobody_is_mailed_too_often_and_everybody_knows_the_last_state(
         which in 0..ROUTES.len(),
         steps in steps(),
@@ -272,14 +448,14 @@ proptest! {
         daemon.advance(daemon.now + seconds(4 * 86_400));
 
         let mut ids = BTreeSet::new();
-        let mut last: BTreeMap<(&str, &str), Time> = BTreeMap::new();
+        let mut last: BTreeMap<(String, &str), Time> = BTreeMap::new();
         let mut believed: BTreeMap<(&IncidentId, &str), BTreeSet<String>> = BTreeMap::new();
         for notification in daemon.notifications() {
             prop_assert!(ids.insert(&notification.id), "{:?}", notification);
             prop_assert!(!notification.about.is_empty(), "{:?}", notification);
             for id in &notification.incidents {
                 let incident = daemon.engine.incident(id).unwrap();
-                let key = (incident.group.as_str(), notification.receiver.as_str());
+                let key = (incident.group.clone(), notification.receiver.as_str());
                 let before = last.insert(key, notification.at);
                 if notification.kind != NotificationKind::Escalated && let Some(before) = before {
                     let gap = notification.at.since(before);

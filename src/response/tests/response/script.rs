@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::route::{Escalation, Inhibit, Matcher, Receiver, Route, Routes, Window};
+use model::route::{Escalation, Inhibit, Matcher, Mute, Receiver, Route, Routes, Window};
 use model::time::{format_duration, parse_duration};
 use model::{
-    ActionShape, AlarmKind, AlarmSpec, Entry, IncidentId, NotificationKind, Place, Severity, State,
-    Time, Transition,
+    ActionShape, AlarmKind, AlarmSpec, Entry, IncidentId, NotificationKind, Place, Severity,
+    SilenceId, SilenceOrigin, State, Time, Transition,
 };
-use response::Simulation;
+use response::{SilenceRequest, Simulation};
 
 /// Monday, 2026-01-05T08:00:00Z, 09:00 in Berlin.
 pub fn start() -> Time {
@@ -26,12 +26,17 @@ fn duration(text: &str) -> Duration {
 }
 
 /// One route a line, children under the root with `>` (no deeper): `RECEIVER key=value...`.
-/// Keys: wait, interval, repeat, by, active, escalate=AFTER:RECEIVER, continue=yes; any other is
-/// a matcher. `inhibit SOURCE -> TARGET` compares alarms by pattern, with equal service. There is
-/// one window, `office`: Monday to Friday, 09:00 to 18:00 in Berlin.
+/// Keys: wait, interval, repeat, remind, by, active, escalate=AFTER:RECEIVER, continue=yes; any other is
+/// a matcher. `inhibit SOURCE -> TARGET` compares alarms by pattern, with equal service.
+/// `mute LENGTH` keeps the tickets of a deployed service quiet; `receiver NAME topic=ARN` and
+/// `receiver NAME fallback=OTHER` say more of a receiver. There is one window, `office`: Monday to Friday, 09:00 to 18:00 in Berlin.
 pub fn routes(text: &str) -> Routes {
     let mut root: Option<Route> = None;
     let mut inhibit = Vec::new();
+    let mut mute = Vec::new();
+    let mut receivers: BTreeMap<String, Receiver> = ["oncall", "web", "audit", "boss"]
+        .map(|name| (name.to_string(), Receiver::default()))
+        .into();
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
         if let Some(rule) = line.strip_prefix("inhibit ") {
             let (source, target) = rule.split_once(" -> ").unwrap();
@@ -41,6 +46,25 @@ pub fn routes(text: &str) -> Routes {
                 target: side(target),
                 equal: vec!["service".into()],
             });
+            continue;
+        }
+        if let Some(rule) = line.strip_prefix("mute ") {
+            mute.push(Mute {
+                deploy: Vec::new(),
+                target: vec![Matcher::parse("severity", "ticket").unwrap()],
+                equal: vec!["service".into()],
+                length: duration(rule),
+            });
+            continue;
+        }
+        if let Some(rule) = line.strip_prefix("receiver ") {
+            let (name, rest) = rule.split_once(' ').unwrap();
+            let (key, value) = rest.split_once('=').unwrap();
+            let receiver = receivers.get_mut(name).unwrap();
+            match key {
+                "topic" => receiver.sns = Some(value.into()),
+                _ => receiver.fallback = Some(value.into()),
+            }
             continue;
         }
         match (&mut root, line.strip_prefix("> ")) {
@@ -58,6 +82,7 @@ pub fn routes(text: &str) -> Routes {
                     group_wait: seconds(30),
                     group_interval: seconds(300),
                     repeat: seconds(4 * 3600),
+                    remind: Duration::ZERO,
                     continues: false,
                     active: None,
                     escalate: Vec::new(),
@@ -77,12 +102,12 @@ pub fn routes(text: &str) -> Routes {
         from: ClockTime::constant(9, 0, 0, 0),
         to: ClockTime::constant(18, 0, 0, 0),
     };
-    let names = ["oncall", "web", "audit", "boss"];
     Routes {
-        receivers: names.map(|n| (n.to_string(), Receiver::default())).into(),
+        receivers,
         root: root.unwrap(),
         inhibit,
         windows: BTreeMap::from([("office".into(), office)]),
+        mute,
     }
 }
 
@@ -95,6 +120,7 @@ fn read_route(route: &mut Route, line: &str) {
             "wait" => route.group_wait = duration(value),
             "interval" => route.group_interval = duration(value),
             "repeat" => route.repeat = duration(value),
+            "remind" => route.remind = duration(value),
             "by" => {
                 route.group_by = value
                     .split(',')
@@ -136,6 +162,7 @@ pub fn spec(alarm: &str) -> AlarmSpec {
         labels: BTreeMap::new(),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::default(),
     }
@@ -153,8 +180,10 @@ pub fn transition(alarm: &str, from: State, to: State, at: Time) -> Transition {
 }
 
 /// Runs a script. A line is `AT ALARM[:SEVERITY] STATE [late D]` (the change was D earlier than its
-/// arrival), `AT ack #N`, `AT close #N`, `AT restart`, or `AT end`, the last.
-fn play(routes_text: &str, script: &str) -> Simulation {
+/// arrival), `AT ack #N`, `AT unack #N`, `AT close #N`, `AT merge #N #M`, `AT note #N TEXT`,
+/// `AT silence LABEL=VALUE LENGTH [IN]`, `AT expire` (all silences), `AT deploy SERVICE`,
+/// `AT restart`, or `AT end`, the last.
+pub fn play(routes_text: &str, script: &str) -> Simulation {
     let mut simulation = Simulation::new(routes(routes_text), start());
     let mut states: BTreeMap<String, State> = BTreeMap::new();
     for line in script.lines().map(str::trim).filter(|l| !l.is_empty()) {
@@ -168,6 +197,64 @@ fn play(routes_text: &str, script: &str) -> Simulation {
         match words[1] {
             "end" => {}
             "restart" => simulation.restart(),
+            "silence" => {
+                let (label, value) = words[2].split_once('=').unwrap();
+                let later = words.get(4).map_or(Duration::ZERO, |word| duration(word));
+                let request = SilenceRequest {
+                    matchers: vec![Matcher::parse(label, value).unwrap()],
+                    by: "web".into(),
+                    reason: "load test".into(),
+                    from: at + later,
+                    length: duration(words[3]),
+                    origin: SilenceOrigin::Person,
+                };
+                let entry = simulation.engine().silence(request, at).unwrap();
+                simulation.enter(entry);
+            }
+            "expire" => {
+                let silences = simulation.engine().silences();
+                let ids: Vec<SilenceId> = silences.map(|q| q.silence.id.clone()).collect();
+                for id in ids {
+                    let entry = simulation.engine().expire(&id, "web", at);
+                    entry.into_iter().for_each(|entry| {
+                        simulation.enter(entry);
+                    });
+                }
+            }
+            "deploy" => {
+                let labels = BTreeMap::from([("service".to_string(), words[2].to_string())]);
+                let what = format!("{} version 7", words[2]);
+                let entries = simulation
+                    .engine()
+                    .deploy(&routes(routes_text), &labels, &what, at);
+                for entry in entries {
+                    simulation.enter(entry);
+                }
+            }
+            "unack" => {
+                let incident = incident(&simulation, words[2]);
+                let by = "somebody".into();
+                simulation.enter(Entry::Unacknowledged { incident, by, at });
+            }
+            "merge" => {
+                let from = incident(&simulation, words[2]);
+                let into = incident(&simulation, words[3]);
+                simulation.enter(Entry::Merged {
+                    incident: from,
+                    into,
+                    by: "somebody".into(),
+                    at,
+                });
+            }
+            "note" => {
+                let incident = incident(&simulation, words[2]);
+                simulation.enter(Entry::Noted {
+                    incident,
+                    by: "somebody".into(),
+                    text: words[3..].join(" "),
+                    at,
+                });
+            }
             "ack" => {
                 let incident = incident(&simulation, words[2]);
                 let by = "somebody".into();
@@ -257,6 +344,8 @@ pub fn run(routes_text: &str, script: &str) -> Vec<String> {
                     NotificationKind::Escalated => "escalated",
                     NotificationKind::Recovered => "recovered",
                     NotificationKind::Digest => "digest",
+                    NotificationKind::Reminder => "reminder",
+                    NotificationKind::Silence => "silence",
                 };
                 let incidents: Vec<String> = notification
                     .incidents
@@ -267,6 +356,13 @@ pub fn run(routes_text: &str, script: &str) -> Vec<String> {
                 let receiver = &notification.receiver;
                 let (incidents, about) = (incidents.join(","), about.join(","));
                 format!("{at} {receiver} {kind} {incidents} {about}")
+            }
+            Entry::Merged { incident, into, .. } => {
+                format!("{at} merged #{} into #{}", number(incident), number(into))
+            }
+            Entry::SilenceBegan { .. } => format!("{at} silence begins"),
+            Entry::SilenceEnded { by, .. } => {
+                format!("{at} silence ends by {}", by.as_deref().unwrap_or("itself"))
             }
             _ => continue,
         });

@@ -584,7 +584,7 @@ fn every_decision_says_why_and_what_can_come_next() {
             "30s Sent because a new group opened for alarm counter-down (route oncall, \
              waited 30 s). Next mail: on change, at most every 5 minutes; again at 12:00 UTC.",
             "1m30s Held: counter-down is in ALARM and inhibits it; looked at again when that ends.",
-            "2m Held: everything was OK again while it was inhibited (route oncall).",
+            "2m Held: everything was OK again while it was kept quiet (route oncall).",
             "4m10s Held: everything was OK again within group_wait (30 s), before the first mail \
              (route oncall).",
         ],

@@ -113,6 +113,12 @@ const ACTIONS_KEY: Key = may(
     "none: through EventBridge and the daemon. direct: the receiver's topic is also alarm and OK action.",
 );
 
+const ENABLED_KEY: Key = may(
+    "actions_enabled",
+    Shape::Bool,
+    "ActionsEnabled; false: it changes its state and nobody is told.",
+);
+
 static METRIC_ALARM: Table = Table {
     name: "metric_alarm",
     doc: "Watches one metric.",
@@ -135,6 +141,7 @@ static METRIC_ALARM: Table = Table {
         LABELS_KEY,
         REGION_KEY,
         ACTIONS_KEY,
+        ENABLED_KEY,
     ],
 };
 
@@ -165,6 +172,7 @@ static MATH_ALARM: Table = Table {
         LABELS_KEY,
         REGION_KEY,
         ACTIONS_KEY,
+        ENABLED_KEY,
     ],
 };
 
@@ -186,6 +194,7 @@ static COMPOSITE_ALARM: Table = Table {
         LABELS_KEY,
         REGION_KEY,
         ACTIONS_KEY,
+        ENABLED_KEY,
     ],
 };
 
@@ -216,6 +225,7 @@ static SLO_ALARM: Table = Table {
         LABELS_KEY,
         REGION_KEY,
         ACTIONS_KEY,
+        ENABLED_KEY,
     ],
 };
 

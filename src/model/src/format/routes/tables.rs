@@ -29,6 +29,11 @@ pub(crate) static ROUTES: Table = Table {
             Shape::Map(&Shape::Table(&WINDOW)),
             "Stretches of the week, by name.",
         ),
+        may(
+            "mute",
+            Shape::List(&Shape::Table(&MUTE)),
+            "What a deploy makes quiet.",
+        ),
     ],
 };
 
@@ -39,6 +44,11 @@ pub(super) static RECEIVER: Table = Table {
         may("sns", Shape::Grammar(&TOPIC), "A topic's ARN."),
         may("ses", Shape::Table(&SES), "Formatted mail."),
         may("webhook", Shape::Table(&WEBHOOK), "A signed HTTP POST."),
+        may(
+            "fallback",
+            Shape::Text,
+            "Another receiver, told when this one does not accept a mail.",
+        ),
     ],
 };
 
@@ -95,6 +105,12 @@ const ESCALATE: Key = may(
     "Until acknowledged; the parent's by default, [] for none.",
 );
 
+const REMIND: Key = may(
+    "remind",
+    Shape::Duration,
+    "Until whoever acknowledged is reminded; 8h by default, 0s for never.",
+);
+
 pub(super) static ROOT: Table = Table {
     name: "root_route",
     doc: "The root of the tree; it matches everything.",
@@ -104,6 +120,7 @@ pub(super) static ROOT: Table = Table {
         GROUP_WAIT,
         GROUP_INTERVAL,
         REPEAT,
+        REMIND,
         ESCALATE,
         may(
             "routes",
@@ -123,6 +140,7 @@ pub(super) static ROUTE: Table = Table {
         GROUP_WAIT,
         GROUP_INTERVAL,
         REPEAT,
+        REMIND,
         ESCALATE,
         may(
             "routes",
@@ -162,6 +180,29 @@ pub(super) static INHIBIT: Table = Table {
             Shape::List(&Shape::Text),
             "Labels that must be the same on both.",
         ),
+    ],
+};
+
+pub(super) static MUTE: Table = Table {
+    name: "mute",
+    doc: "Alarms that stay quiet for a while after a deploy.",
+    keys: &[
+        may(
+            "deploy",
+            Shape::Map(&Shape::AnyText),
+            "Which deploys, by their labels; all by default.",
+        ),
+        may(
+            "target",
+            Shape::Map(&Shape::AnyText),
+            "Which alarms become quiet.",
+        ),
+        may(
+            "equal",
+            Shape::List(&Shape::Text),
+            "Labels that must be the same on both; [service] by default.",
+        ),
+        need("for", Shape::Duration, "How long after the deploy."),
     ],
 };
 

@@ -131,6 +131,7 @@ pub(super) static EVENT: Choice = Choice {
     of: &[
         ("silence", &SILENCE_EVENT),
         ("unsilence", &UNSILENCE_EVENT),
+        ("deploy", &DEPLOY_EVENT),
         ("ack", &ACK_EVENT),
         ("unack", &UNACK_EVENT),
         ("set_state", &SET_STATE_EVENT),
@@ -152,6 +153,7 @@ pub(super) static SILENCE: Table = Table {
         need("match", Shape::Map(&Shape::AnyText), "All must hold."),
         need("for", Shape::Duration, "For how long."),
         BY,
+        may("reason", Shape::Text, "Why."),
     ],
 };
 static UNSILENCE_EVENT: Table = Table {
@@ -167,6 +169,14 @@ pub(super) static UNSILENCE: Table = Table {
         Shape::Map(&Shape::AnyText),
         "As the silence has them.",
     )],
+};
+static DEPLOY_EVENT: Table = Table {
+    name: "deploy_event",
+    doc: "Something is deployed.",
+    keys: &[
+        AT,
+        need("deploy", Shape::Map(&Shape::AnyText), "Its labels."),
+    ],
 };
 static ACK_EVENT: Table = Table {
     name: "ack_event",

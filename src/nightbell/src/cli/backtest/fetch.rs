@@ -18,7 +18,7 @@ use super::history::{History, Points};
 /// Windows slide; more of their phases than this are not fetched.
 const MOST_PHASES: u32 = 60;
 /// Points of one query at most: GetMetricData gives 100,800.
-const MOST_POINTS: u32 = 100_000;
+pub(in crate::cli) const MOST_POINTS: u32 = 100_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// From the store in a data folder.
@@ -81,17 +81,17 @@ async fn fetch_all(
 }
 
 /// What an alarm saw at each of its evaluations, as windows to fetch.
-struct Windows {
-    period: Duration,
+pub(in crate::cli) struct Windows {
+    pub(in crate::cli) period: Duration,
     /// Seconds between the evaluations that are backtested.
-    step: u32,
-    end: Time,
+    pub(in crate::cli) step: u32,
+    pub(in crate::cli) end: Time,
     /// One for each phase of the alarm's sliding period.
-    phases: Vec<Span>,
+    pub(in crate::cli) phases: Vec<Span>,
 }
 
 impl Windows {
-    fn of(alarm: &MetricAlarm, last: Span) -> Windows {
+    pub(in crate::cli) fn of(alarm: &MetricAlarm, last: Span) -> Windows {
         let settings = Settings::default().alarm;
         let period = alarm.period().max(1);
         let range = settings.range.periods(alarm.evaluation_periods);
@@ -118,6 +118,20 @@ impl Windows {
             step,
             end,
             phases: phases.collect(),
+        }
+    }
+
+    /// What of the time before the first point counts as missing. A metric of events has its first
+    /// point when something happens, and what came before was nothing: the evaluation that sees
+    /// this point first looks at missing ones as well. Only an alarm on missing data would go off
+    /// before its metric existed.
+    pub(in crate::cli) fn before(&self, alarm: &MetricAlarm) -> Duration {
+        let range = Settings::default().alarm.range;
+        match alarm.missing {
+            Missing::Breaching => Duration::ZERO,
+            Missing::NotBreaching | Missing::Ignore | Missing::Missing => {
+                self.period * (range.periods(alarm.evaluation_periods) - 1)
+            }
         }
     }
 
@@ -174,14 +188,7 @@ async fn fetch(
             samples.extend(slot.samples.map(|count| (slot.start, count)));
         }
     }
-    // A metric of events has its first point when something happens, and what came before was
-    // nothing: the evaluation that sees this point first looks at missing ones as well. Only an
-    // alarm on missing data would go off before its metric existed.
-    let range = settings.range.periods(watched.alarm.evaluation_periods);
-    let before = match watched.alarm.missing {
-        Missing::Breaching => Duration::ZERO,
-        Missing::NotBreaching | Missing::Ignore | Missing::Missing => windows.period * (range - 1),
-    };
+    let before = windows.before(watched.alarm);
     let last = windows.end - windows.period;
     Ok(History::grid(&points, &samples, windows.step, before, last))
 }

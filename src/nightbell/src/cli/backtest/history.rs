@@ -7,7 +7,7 @@ use model::{Stat, Time};
 use serde_json::Value;
 
 /// Values with their time, in any order.
-pub(super) type Points = Vec<(Time, f64)>;
+pub(in crate::cli) type Points = Vec<(Time, f64)>;
 
 /// One series of a file.
 #[derive(Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub(super) struct Set {
 
 /// A history that can be backtested.
 #[derive(Debug, PartialEq)]
-pub(super) struct History {
+pub(in crate::cli) struct History {
     start: Time,
     step: u32,
     values: Vec<f64>,
@@ -32,7 +32,7 @@ pub(super) struct History {
 const MOST_VALUES: i64 = 10_500_000;
 
 impl History {
-    pub(super) fn series(&self) -> Series<'_> {
+    pub(in crate::cli) fn series(&self) -> Series<'_> {
         Series {
             start: self.start,
             step: self.step,
@@ -44,7 +44,7 @@ impl History {
     /// Points of a store, `step` seconds apart or a multiple of it, until the period that starts at
     /// `last`. The history starts with its first point, since a metric that did not exist yet was
     /// not missing, or `before` it.
-    pub(super) fn grid(
+    pub(in crate::cli) fn grid(
         points: &Points,
         samples: &Points,
         step: u32,

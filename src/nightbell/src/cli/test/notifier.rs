@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use evaluator::suite::{Notifier, Told};
 use model::suite::{Case, EventKind};
-use model::{AlarmSpec, Entry, Estate, Notification, NotificationKind, Time, Transition};
+use model::{
+    AlarmSpec, Entry, Estate, IncidentId, Notification, NotificationKind, SilenceOrigin, Time,
+    Transition,
+};
 use render::mail::{Alert, Context, Digest, Mail, Recovery};
-use response::Simulation;
+use response::{SilenceRequest, Simulation};
 
 /// A response on the test's clock.
 pub struct Response<'e> {
@@ -17,25 +20,25 @@ pub struct Response<'e> {
 }
 
 impl<'e> Response<'e> {
-    /// The estate's routes on a test's clock. `None` when the test names no routes, or scripts what
-    /// this version cannot do (silences, taking an acknowledgement back): then what it asserts of
-    /// notifications is unsupported.
+    /// The estate's routes on a test's clock. `None` when the test names no routes: then what it
+    /// asserts of notifications is unsupported.
     pub fn for_case(estate: &'e Estate, case: &Case) -> Option<Response<'e>> {
         case.routes.as_ref()?;
-        let beyond = |e: &EventKind| {
-            matches!(
-                e,
-                EventKind::Silence { .. } | EventKind::Unsilence(_) | EventKind::Unack(_)
-            )
-        };
-        if case.events.iter().any(|e| beyond(&e.what)) {
-            return None;
-        }
         Some(Response {
             simulation: Simulation::new(estate.routes.clone()?, case.start),
             estate,
             sent: Vec::new(),
         })
+    }
+
+    fn incidents(&self, alarm: &str) -> Vec<IncidentId> {
+        let alarm = self.simulation.engine().alarm(alarm);
+        alarm.map(|a| a.incidents().to_vec()).unwrap_or_default()
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        let sent = self.simulation.enter(entry);
+        self.sent.extend(sent);
     }
 
     fn told(&self, notification: Notification) -> Told {
@@ -60,11 +63,10 @@ impl<'e> Response<'e> {
             .incidents
             .iter()
             .filter_map(|id| engine.incident(id))
-            .cloned()
             .collect();
         let notification = notification.clone();
         match (notification.kind, incidents.first().cloned()) {
-            (NotificationKind::Digest, _) | (_, None) => Digest {
+            (NotificationKind::Digest | NotificationKind::Silence, _) | (_, None) => Digest {
                 notification,
                 incidents,
             }
@@ -78,12 +80,13 @@ impl<'e> Response<'e> {
             }
             .mail(&context),
             (_, Some(incident)) => Alert {
-                alarm: crate::evidence::leading(&incident)
+                alarm: crate::evidence::leading(&incident, &self.estate.alarms)
                     .unwrap_or_default()
                     .to_string(),
                 notification,
                 incident,
                 measure: None,
+                children: Vec::new(),
                 logs: Vec::new(),
                 trace: None,
                 runbook: None,
@@ -114,24 +117,53 @@ impl Notifier for Response<'_> {
         match event {
             EventKind::Restart => self.simulation.restart(),
             EventKind::Ack { alarm, by } => {
-                let incidents: Vec<_> = self
-                    .simulation
-                    .engine()
-                    .alarm(alarm)
-                    .map(|a| a.incidents().to_vec())
-                    .unwrap_or_default();
-                for incident in incidents {
-                    let entry = Entry::Acknowledged {
-                        incident,
-                        by: by.clone(),
-                        at,
-                    };
-                    let sent = self.simulation.enter(entry);
-                    self.sent.extend(sent);
+                for incident in self.incidents(alarm) {
+                    let by = by.clone();
+                    self.enter(Entry::Acknowledged { incident, by, at });
                 }
             }
-            // `for_case` keeps tests with these from running at all.
-            EventKind::Silence { .. } | EventKind::Unsilence(_) | EventKind::Unack(_) => {}
+            EventKind::Unack(alarm) => {
+                for incident in self.incidents(alarm) {
+                    let by = "test".into();
+                    self.enter(Entry::Unacknowledged { incident, by, at });
+                }
+            }
+            EventKind::Silence {
+                matchers,
+                length,
+                by,
+                reason,
+            } => {
+                let request = SilenceRequest {
+                    matchers: matchers.clone(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    from: at,
+                    length: *length,
+                    origin: SilenceOrigin::Person,
+                };
+                // The same that a person would be refused does nothing here; the assertions show it.
+                if let Ok(entry) = self.simulation.engine().silence(request, at) {
+                    self.enter(entry);
+                }
+            }
+            EventKind::Unsilence(matchers) => {
+                let engine = self.simulation.engine();
+                let ended: Vec<Entry> = engine
+                    .silences()
+                    .filter(|q| q.silence.matchers == *matchers)
+                    .filter_map(|q| engine.expire(&q.silence.id, "test", at))
+                    .collect();
+                ended.into_iter().for_each(|entry| self.enter(entry));
+            }
+            EventKind::Deploy(labels) => {
+                let Some(routes) = &self.estate.routes else {
+                    return;
+                };
+                let engine = self.simulation.engine();
+                let entries = engine.deploy(routes, labels, "a deploy of the test", at);
+                entries.into_iter().for_each(|entry| self.enter(entry));
+            }
             EventKind::SetState { .. } | EventKind::Duplicate(_) | EventKind::Reorder(_) => {}
         }
     }

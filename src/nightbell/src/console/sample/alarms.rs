@@ -152,6 +152,8 @@ impl Sample<'_> {
             severity: Severity::Page,
             chart_title: self.t("Errors, sum per minute"),
             chart: self.chart(Size::ALARM),
+            children: Vec::new(),
+            held: None,
             facts: vec![
                 fact("ALARM when", "Errors, sum per minute is more than 0 in 2 of 3 minutes"),
                 fact("Metric", "Errors in AWS/Lambda"),
@@ -180,6 +182,19 @@ impl Sample<'_> {
                 })
                 .collect(),
             range: self.range("/alarms/counter-errors"),
+        }
+    }
+
+    pub(super) fn alarm_composite(&self) -> AlarmPage {
+        AlarmPage {
+            name: self.t("counter-down"),
+            chart_title: "The alarms that it watches".into(),
+            chart: Picture::Empty(String::new()),
+            children: self.alarms().split_off(2),
+            held: Some(self.t(
+                "Nobody is told that it is in ALARM: it is suppressed while deploying is in ALARM.",
+            )),
+            ..self.alarm()
         }
     }
 

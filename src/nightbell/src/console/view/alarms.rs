@@ -71,8 +71,12 @@ pub struct AlarmPage {
     pub severity: Severity,
     /// What the chart shows, for example `Errors, sum per minute`.
     pub chart_title: String,
-    /// The metric with its threshold and breaching points.
+    /// The metric with its threshold and breaching points; of a composite not shown.
     pub chart: Picture,
+    /// Of a composite: what it watches.
+    pub children: Vec<AlarmRow>,
+    /// Why nobody is told at the moment, a sentence.
+    pub held: Option<String>,
     /// Its configuration in words ([`crate::console::words::configuration`]).
     pub facts: Vec<Fact>,
     /// Who would be told, one sentence a route.

@@ -40,6 +40,12 @@ pub struct AlarmBody {
     labels: BTreeMap<String, String>,
     /// The watched metric as a query; none for metric math and composites.
     query: Option<String>,
+    /// The rule of a composite; none for metric alarms.
+    rule: Option<String>,
+    /// Whether anybody is told of it.
+    actions_enabled: bool,
+    /// What holds the actions of a composite back now: `WaitPeriod`, `ExtensionPeriod` or `Alarm`.
+    actions_suppressed_by: Option<&'static str>,
     /// For example `> 0`.
     threshold: Option<String>,
     /// For example `2 of 3`.
@@ -49,20 +55,14 @@ pub struct AlarmBody {
 }
 
 impl AlarmBody {
-    fn new(spec: &AlarmSpec, status: Option<&AlarmStatus>) -> AlarmBody {
+    fn new(daemon: &Daemon, spec: &AlarmSpec, status: Option<&AlarmStatus>) -> AlarmBody {
         let metric = spec.metric();
         AlarmBody {
             name: spec.name.clone(),
             description: spec.description.clone(),
             state: status.map_or(model::State::InsufficientData, |s| s.state),
             since: status.map(|s| s.since),
-            reason: match (&spec.kind, status) {
-                (_, Some(status)) => status.reason.clone(),
-                (AlarmKind::Composite { .. }, None) => {
-                    "composite alarms are not evaluated in this version".into()
-                }
-                (AlarmKind::Metric(_), None) => String::new(),
-            },
+            reason: status.map(|s| s.reason.clone()).unwrap_or_default(),
             severity: spec.severity,
             service: spec.service.clone(),
             runbook: spec.runbook.as_ref().map(ToString::to_string),
@@ -71,6 +71,12 @@ impl AlarmBody {
                 Watch::Metric(stat) => Some(model::query::write(stat)),
                 Watch::Math { .. } => None,
             }),
+            rule: match &spec.kind {
+                AlarmKind::Composite { rule, .. } => Some(rule.clone()),
+                AlarmKind::Metric(_) => None,
+            },
+            actions_enabled: spec.actions_enabled,
+            actions_suppressed_by: daemon.gate().hold(&spec.name).map(|hold| hold.by.as_str()),
             threshold: metric.map(|m| m.threshold.to_string()),
             datapoints: metric.map(|m| format!("{} of {}", m.m(), m.evaluation_periods)),
             place: spec.place.to_string(),
@@ -84,7 +90,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Result<Json<Vec<AlarmBod
     let states = daemon.ports.alarms.states().await?;
     let all = daemon.estate.alarms.iter();
     Ok(Json(
-        all.map(|a| AlarmBody::new(a, states.get(&a.name)))
+        all.map(|a| AlarmBody::new(&daemon, a, states.get(&a.name)))
             .collect(),
     ))
 }
@@ -98,7 +104,7 @@ pub async fn one(
 ) -> Result<Json<AlarmBody>, Problem> {
     let spec = known(&daemon, &name)?;
     let states = daemon.ports.alarms.states().await?;
-    Ok(Json(AlarmBody::new(spec, states.get(&name))))
+    Ok(Json(AlarmBody::new(&daemon, spec, states.get(&name))))
 }
 
 /// How much history.

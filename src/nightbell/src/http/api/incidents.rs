@@ -98,11 +98,8 @@ pub async fn one(
         Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
     })?;
     Ok(Json(IncidentDetail {
-        incident: incident.into(),
-        timeline: engine
-            .timeline(&id)
-            .map(|(_, entry)| entry.clone())
-            .collect(),
+        incident: (&incident).into(),
+        timeline: engine.timeline(&id).map(|(_, entry)| entry).collect(),
     }))
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use model::{Dimensions, MetricId, MetricStat, Span, Time, Unit};
+use axum::extract::{Query as UrlQuery, State};
+use model::{Dimensions, MathEntry, MathExpression, MetricId, MetricStat, Span, Time, Unit};
 use ports::{MetricFilter, Series, SeriesQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,10 +16,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::span;
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
+use crate::queries::{self, Known, Query};
 
 /// GetMetricData's limits: queries in a request, and datapoints in an answer.
 const MAX_QUERIES: usize = 500;
-const MAX_POINTS: u64 = 100_800;
+const MAX_POINTS: usize = 100_800;
+/// What is read for one request at most: it is read anew for every page.
+const MAX_READ: u64 = 10 * MAX_POINTS as u64;
 
 /// `GetMetricData`'s request, in AWS's casing.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,6 +39,10 @@ pub struct MetricDataRequest {
     /// `TimestampDescending` (default) or `TimestampAscending`.
     #[serde(default)]
     scan_by: ScanBy,
+    /// At most so many datapoints in the answer; 100,800 when left out.
+    max_datapoints: Option<u64>,
+    /// From the answer before.
+    next_token: Option<String>,
 }
 
 /// The order of an answer's points.
@@ -56,10 +63,12 @@ pub struct MetricDataQuery {
     id: String,
     /// The metric, its statistic and period.
     metric_stat: Option<MetricStatBody>,
-    /// Metric math; not in this version.
+    /// Metric math over the ids of other queries, or a SEARCH.
     expression: Option<String>,
     /// What the answer is called.
     label: Option<String>,
+    /// Of an expression without metrics: seconds.
+    period: Option<u64>,
     /// Whether it is in the answer.
     return_data: Option<bool>,
 }
@@ -105,10 +114,13 @@ pub struct DimensionBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricDataResponse {
-    /// One a query that returns data, in their order.
+    /// One a query that returns data, in their order; of an array one a series.
     metric_data_results: Vec<MetricDataResult>,
     /// About the request as a whole.
     messages: Vec<Message>,
+    /// Ask with this for the rest of the datapoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
 }
 
 /// The answer to one query.
@@ -121,13 +133,13 @@ pub struct MetricDataResult {
     #[schema(value_type = Vec<String>)]
     timestamps: Vec<Time>,
     values: Vec<f64>,
-    /// Always `Complete`.
+    /// `Complete`, or `PartialData` where the rest is on the next page.
     status_code: &'static str,
     messages: Vec<Message>,
 }
 
 /// A message in CloudWatch's words.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Message {
     code: String,
@@ -136,7 +148,7 @@ pub struct Message {
 
 /// Query metrics
 ///
-/// `GetMetricData` for plain statistics. Timestamps are RFC 3339.
+/// `GetMetricData`: statistics, metric math and SEARCH. Timestamps are RFC 3339.
 #[utoipa::path(post, path = "/metrics/query", tag = "metrics", request_body = MetricDataRequest,
     responses((status = 200, body = MetricDataResponse), (status = 400, body = Problem)))]
 pub async fn query_post(
@@ -158,29 +170,43 @@ pub async fn query_post(
     let mut ids = BTreeSet::new();
     for query in request.metric_data_queries {
         let asked = read_query(query)?;
-        if !ids.insert(asked.id.clone()) {
+        if !ids.insert(asked.entry.id.clone()) {
             return Err(Problem::bad_request(format!(
                 "the id `{}` is used twice",
-                asked.id
+                asked.entry.id
             )));
         }
         queries.push(asked);
     }
-    answer(
-        &daemon,
-        queries,
-        Span::new(start, end),
-        request.scan_by,
-        now,
-    )
-    .await
+    let page = Page {
+        from: match request.next_token.as_deref() {
+            None => 0,
+            Some(text) => text
+                .strip_prefix('d')
+                .and_then(|t| t.parse().ok())
+                .ok_or_else(|| Problem::bad_request("`NextToken` is not one that this API gave"))?,
+        },
+        most: match request.max_datapoints {
+            None => MAX_POINTS,
+            Some(n) => usize::try_from(n)
+                .ok()
+                .filter(|n| (1..=MAX_POINTS).contains(n))
+                .ok_or_else(|| {
+                    Problem::bad_request(format!(
+                        "`MaxDatapoints` is {n}; expected 1 to {MAX_POINTS}"
+                    ))
+                })?,
+        },
+    };
+    let (span, order) = (Span::new(start, end), request.scan_by);
+    answer(&daemon, queries, Scan { span, order, page }, now).await
 }
 
 /// The parameters of the one-line form.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct QueryParameters {
-    /// `STAT(NAMESPACE/NAME{dim="value",...})[PERIOD]`
+    /// `STAT(NAMESPACE/NAME{dim="value",...})[PERIOD]`, or metric math over SEARCH
     #[param(example = "Sum(CloudResume/PageView{})[5m]")]
     q: String,
     /// RFC 3339, Unix seconds, or a duration ago such as `-3h`; an hour before the end when left out.
@@ -196,12 +222,19 @@ pub struct QueryParameters {
     responses((status = 200, body = MetricDataResponse), (status = 400, body = Problem)))]
 pub async fn query_get(
     State(daemon): State<Arc<Daemon>>,
-    parameters: Result<Query<QueryParameters>, axum::extract::rejection::QueryRejection>,
+    parameters: Result<UrlQuery<QueryParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<MetricDataResponse>, Problem> {
-    let Query(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let UrlQuery(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
     let now = daemon.now();
-    let stat = model::query::parse(&parameters.q)
-        .map_err(|e| Problem::bad_request(format!("`q`: {e}")))?;
+    let searches = parameters.q.contains("SEARCH(");
+    let source = match model::query::parse(&parameters.q) {
+        Ok(stat) => MathExpression::Metric(stat),
+        Err(_) if searches => MathExpression::Expression {
+            expression: parameters.q.trim().to_owned(),
+            period: None,
+        },
+        Err(e) => return Err(Problem::bad_request(format!("`q`: {e}"))),
+    };
     let span = span::span(
         parameters.start.as_deref(),
         parameters.end.as_deref(),
@@ -209,12 +242,22 @@ pub async fn query_get(
         now,
     )?;
     let asked = Asked {
-        id: "q".into(),
-        label: Some(parameters.q.trim().into()),
+        entry: MathEntry {
+            id: "q".into(),
+            label: (!searches).then(|| parameters.q.trim().into()),
+            source,
+        },
         returned: true,
-        stat,
     };
-    answer(&daemon, vec![asked], span, ScanBy::TimestampAscending, now).await
+    let scan = Scan {
+        span,
+        order: ScanBy::TimestampAscending,
+        page: Page {
+            from: 0,
+            most: MAX_POINTS,
+        },
+    };
+    answer(&daemon, vec![asked], scan, now).await
 }
 
 /// Narrows the listing.
@@ -247,9 +290,9 @@ pub struct MetricPage {
     responses((status = 200, body = MetricPage), (status = 400, body = Problem)))]
 pub async fn list(
     State(daemon): State<Arc<Daemon>>,
-    parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+    parameters: Result<UrlQuery<ListParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<MetricPage>, Problem> {
-    let Query(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let UrlQuery(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
     let from: usize = match parameters.cursor.as_deref() {
         None => 0,
         Some(text) => text
@@ -286,10 +329,21 @@ pub async fn list(
 }
 
 struct Asked {
-    id: String,
-    label: Option<String>,
+    entry: MathEntry,
     returned: bool,
-    stat: MetricStat,
+}
+
+/// Which points are answered, and in which order.
+struct Scan {
+    span: Span,
+    order: ScanBy,
+    page: Page,
+}
+
+/// Which of all datapoints, counted through the results.
+struct Page {
+    from: usize,
+    most: usize,
 }
 
 fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
@@ -302,20 +356,28 @@ fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
             "an id is a lower-case letter, then letters, digits and `_`".into(),
         ));
     }
-    if query.expression.is_some() {
-        return Err(bad(
-            "metric math is not in this version; ask for the metrics one by one".into(),
-        ));
+    let check = |period: u64| match model::query::legal_period(period) {
+        true => Ok(period as u32),
+        false => Err(bad(format!(
+            "`Period` is {period}; expected 1, 5, 10, 20, 30 or a multiple of 60 up to 86400"
+        ))),
+    };
+    let (label, returned) = (query.label, query.return_data.unwrap_or(true));
+    if let Some(expression) = query.expression {
+        if query.metric_stat.is_some() {
+            return Err(bad("it has both `MetricStat` and `Expression`".into()));
+        }
+        let source = MathExpression::Expression {
+            period: query.period.map(check).transpose()?,
+            expression,
+        };
+        let entry = MathEntry { id, source, label };
+        return Ok(Asked { entry, returned });
     }
     let body = query
         .metric_stat
-        .ok_or_else(|| bad("`MetricStat` is missing".into()))?;
-    if !model::query::legal_period(body.period) {
-        return Err(bad(format!(
-            "`Period` is {}; expected 1, 5, 10, 20, 30 or a multiple of 60 up to 86400",
-            body.period
-        )));
-    }
+        .ok_or_else(|| bad("`MetricStat` is missing, and there is no `Expression`".into()))?;
+    let period = check(body.period)?;
     let unit = match body.unit {
         None => None,
         Some(text) => Some(
@@ -323,27 +385,25 @@ fn read_query(query: MetricDataQuery) -> Result<Asked, Problem> {
                 .map_err(|e| bad(format!("`Unit`: {e}")))?,
         ),
     };
-    Ok(Asked {
-        label: query.label,
-        returned: query.return_data.unwrap_or(true),
-        stat: MetricStat {
-            metric: MetricId {
-                namespace: body.metric.namespace,
-                name: body.metric.metric_name,
-                dimensions: Dimensions::new(
-                    body.metric
-                        .dimensions
-                        .into_iter()
-                        .map(|d| (d.name, d.value)),
-                ),
-            },
-            stat: body.stat.parse().map_err(|e| bad(format!("`Stat`: {e}")))?,
-            period: body.period as u32,
-            unit,
-            region: None,
+    let stat = MetricStat {
+        metric: MetricId {
+            namespace: body.metric.namespace,
+            name: body.metric.metric_name,
+            dimensions: Dimensions::new(
+                body.metric
+                    .dimensions
+                    .into_iter()
+                    .map(|d| (d.name, d.value)),
+            ),
         },
-        id,
-    })
+        stat: body.stat.parse().map_err(|e| bad(format!("`Stat`: {e}")))?,
+        period,
+        unit,
+        region: None,
+    };
+    let source = MathExpression::Metric(stat);
+    let entry = MathEntry { id, source, label };
+    Ok(Asked { entry, returned })
 }
 
 fn body_time(name: &str, value: &Value) -> Result<Time, Problem> {
@@ -364,98 +424,181 @@ fn body_time(name: &str, value: &Value) -> Result<Time, Problem> {
 
 async fn answer(
     daemon: &Daemon,
-    queries: Vec<Asked>,
-    span: Span,
-    order: ScanBy,
+    asked: Vec<Asked>,
+    scan: Scan,
     now: Time,
 ) -> Result<Json<MetricDataResponse>, Problem> {
-    if queries.len() > MAX_QUERIES {
+    if asked.len() > MAX_QUERIES {
         return Err(Problem::bad_request(format!(
             "{} queries; at most {MAX_QUERIES}",
-            queries.len()
+            asked.len()
         )));
     }
-    let points: u64 = queries
-        .iter()
-        .map(|q| span.length().as_secs() / u64::from(q.stat.period) + 1)
-        .sum();
-    if points > MAX_POINTS {
-        return Err(Problem::bad_request(format!(
-            "up to {points} datapoints; at most {MAX_POINTS}: ask for a shorter time, longer periods or fewer queries"
-        )));
-    }
-    // As GetMetricData does, the start is rounded down: to the minute, or to a shorter period.
-    let asked: Vec<SeriesQuery> = queries
-        .iter()
-        .map(|q| SeriesQuery {
-            stat: q.stat.clone(),
-            span: Span::new(
-                span.start
-                    .floor_to(Duration::from_secs(u64::from(q.stat.period.min(60)))),
-                span.end.min(now + Duration::from_secs(86_400)),
-            ),
-        })
-        .collect();
     daemon.local.pump.flush().await;
-    let answers = daemon.ports.metrics.get(&asked).await?;
-    let labels = labels(&queries);
-    let results = queries
-        .into_iter()
-        .zip(answers)
-        .zip(labels)
-        .filter(|((q, _), _)| q.returned)
-        .map(|((q, series), label)| result(q.id, label, series, order))
+    let metrics = &*daemon.ports.metrics;
+    let end = scan.span.end.min(now + Duration::from_secs(86_400));
+    let span = Span::new(scan.span.start, end.max(scan.span.start));
+    let entries: Vec<MathEntry> = asked.iter().map(|a| a.entry.clone()).collect();
+    let known = Known::of(&entries, metrics).await?;
+    let mut queries = Vec::with_capacity(asked.len());
+    for Asked { entry, returned } in &asked {
+        // One that is not returned has to make sense, too.
+        let query = Query::new(&entries, &entry.id, &known, span)
+            .map_err(|fault| Problem::bad_request(format!("metric math: {fault}")))?;
+        if *returned {
+            queries.push((entry, query));
+        }
+    }
+    let points: u64 = queries.iter().map(|(_, query)| query.points()).sum();
+    if points > MAX_READ {
+        return Err(Problem::bad_request(format!(
+            "up to {points} datapoints; at most {MAX_READ}: ask for a shorter time, longer periods or fewer queries"
+        )));
+    }
+    let needs: Vec<SeriesQuery> = queries
+        .iter()
+        .flat_map(|(_, query)| query.needs())
         .collect();
+    let mut fetched = metrics.get(&needs).await?.into_iter();
+    let labels = Labels::of(&asked);
+    let mut results = Vec::new();
+    let mut messages = Vec::new();
+    for (entry, query) in &queries {
+        let own: Vec<Series> = fetched.by_ref().take(query.needs().len()).collect();
+        let units: Vec<Message> = own
+            .iter()
+            .flat_map(|series| &series.messages)
+            .map(|value| Message {
+                code: "MultipleUnits".into(),
+                value: value.clone(),
+            })
+            .collect();
+        let lines = query.lines(&own);
+        let named = queries::names(&lines);
+        if query.found_more() {
+            messages.push(Message {
+                code: "MaxMetricsExceeded".into(),
+                value: "Maximum number of allowed metrics exceeded".into(),
+            });
+        }
+        let several = matches!(entry.source, MathExpression::Expression { .. }) && query.is_array();
+        for (line, name) in lines.into_iter().zip(named) {
+            results.push(result(
+                entry.id.clone(),
+                match several {
+                    true => labels.of_line(entry, &name),
+                    false => labels.of_query(entry),
+                },
+                line.points,
+                (scan.order, units.clone()),
+            ));
+        }
+    }
+    let (results, next_token) = paged(results, &scan.page);
     Ok(Json(MetricDataResponse {
         metric_data_results: results,
-        messages: Vec::new(),
+        messages,
+        next_token,
     }))
+}
+
+/// A page of the datapoints of all results, in their order.
+fn paged(
+    mut results: Vec<MetricDataResult>,
+    page: &Page,
+) -> (Vec<MetricDataResult>, Option<String>) {
+    let (mut passed, end) = (0, page.from.saturating_add(page.most));
+    let mut more = false;
+    results.retain_mut(|result| {
+        let count = result.values.len();
+        let (first, last) = (passed, passed + count);
+        passed = last;
+        let from = page.from.saturating_sub(first).min(count);
+        let until = end.saturating_sub(first).min(count);
+        if until < count {
+            more = true;
+            result.status_code = "PartialData";
+        }
+        result.timestamps = result.timestamps[from..until].to_vec();
+        result.values = result.values[from..until].to_vec();
+        // What is empty stands on the first page; what begins later, on its own.
+        match count {
+            0 => page.from == 0,
+            _ => from < until,
+        }
+    });
+    (results, more.then(|| format!("d{end}")))
 }
 
 /// CloudWatch's default labels: the metric's name, with the statistic where statistics differ
 /// among the queries, with the period where periods differ.
-fn labels(queries: &[Asked]) -> Vec<String> {
-    let differ =
-        |key: &dyn Fn(&Asked) -> String| queries.iter().map(key).collect::<BTreeSet<_>>().len() > 1;
-    let stats = differ(&|q| q.stat.stat.to_string());
-    let periods = differ(&|q| q.stat.period.to_string());
-    queries
-        .iter()
-        .map(|q| {
-            if let Some(label) = &q.label {
-                return label.clone();
-            }
-            let mut label = q.stat.metric.name.clone();
-            if stats {
-                label.push_str(&format!(" {}", q.stat.stat));
-            }
-            if periods {
-                label.push_str(&format!(" {}", q.stat.period));
-            }
-            label
-        })
-        .collect()
+struct Labels {
+    stats: bool,
+    periods: bool,
 }
 
-fn result(id: String, label: String, series: Series, order: ScanBy) -> MetricDataResult {
-    let mut points = series.points;
+impl Labels {
+    fn of(asked: &[Asked]) -> Labels {
+        let stats = || {
+            asked.iter().filter_map(|a| match &a.entry.source {
+                MathExpression::Metric(stat) => Some(stat),
+                MathExpression::Expression { .. } => None,
+            })
+        };
+        Labels {
+            stats: stats()
+                .map(|s| s.stat.to_string())
+                .collect::<BTreeSet<_>>()
+                .len()
+                > 1,
+            periods: stats().map(|s| s.period).collect::<BTreeSet<_>>().len() > 1,
+        }
+    }
+
+    fn of_query(&self, entry: &MathEntry) -> String {
+        match (&entry.label, &entry.source) {
+            (Some(label), _) => label.clone(),
+            (None, MathExpression::Metric(stat)) => {
+                let mut label = stat.metric.name.clone();
+                if self.stats {
+                    label.push_str(&format!(" {}", stat.stat));
+                }
+                if self.periods {
+                    label.push_str(&format!(" {}", stat.period));
+                }
+                label
+            }
+            (None, MathExpression::Expression { .. }) => entry.id.clone(),
+        }
+    }
+
+    /// Of one series of an array: the label of the expression, and what it comes from.
+    fn of_line(&self, entry: &MathEntry, name: &str) -> String {
+        match (&entry.label, name) {
+            (Some(label), "") => label.clone(),
+            (Some(label), name) => format!("{label} {name}"),
+            (None, "") => entry.id.clone(),
+            (None, name) => name.to_owned(),
+        }
+    }
+}
+
+fn result(
+    id: String,
+    label: String,
+    mut points: Vec<(Time, f64)>,
+    (order, messages): (ScanBy, Vec<Message>),
+) -> MetricDataResult {
     if order == ScanBy::TimestampDescending {
         points.reverse();
     }
     MetricDataResult {
         id,
         label,
-        timestamps: points.iter().map(|p| p.at).collect(),
-        values: points.iter().map(|p| p.value).collect(),
+        timestamps: points.iter().map(|p| p.0).collect(),
+        values: points.iter().map(|p| p.1).collect(),
         status_code: "Complete",
-        messages: series
-            .messages
-            .into_iter()
-            .map(|value| Message {
-                code: "MultipleUnits".into(),
-                value,
-            })
-            .collect(),
+        messages,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Alarms: the list, and a page each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use evaluator::composite::SuppressedBy;
 use model::{AlarmSpec, Span, State as AlarmState, Time};
 use ports::AlarmStatus;
 use render::chart::Sparkline;
@@ -24,16 +26,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
         let states = daemon.ports.alarms.states().await?;
         let mut rows = Vec::new();
         for spec in &daemon.estate.alarms {
-            let (state, since) = known(states.get(&spec.name), frame.now);
-            rows.push(AlarmRow {
-                name: spec.name.clone(),
-                state,
-                since,
-                service: spec.service.clone(),
-                severity: spec.severity,
-                condition: words::condition(spec),
-                signal: signal(&daemon, spec, state, frame.now).await,
-            });
+            rows.push(row(&daemon, spec, &states, frame.now).await);
         }
         Ok(pages::alarms(frame, &rows))
     })
@@ -76,13 +69,15 @@ pub async fn one(
             description: spec.description.clone(),
             service: spec.service.clone(),
             severity: spec.severity,
-            chart_title: spec
-                .metric()
-                .map(|m| words::watched(&m.watch))
-                .unwrap_or_default(),
+            chart_title: match spec.metric() {
+                Some(alarm) => words::watched(&alarm.watch),
+                None => "The alarms that it watches".into(),
+            },
             chart: alarm_chart(&daemon, spec, length, Size::ALARM, frame).await,
             facts: words::configuration(spec),
             told: told(&daemon, spec),
+            children: children(&daemon, spec, &states, frame.now).await,
+            held: held(&daemon, spec, status),
             runbook: spec
                 .runbook
                 .as_ref()
@@ -107,6 +102,69 @@ pub async fn one(
     .await
 }
 
+async fn row(
+    daemon: &Daemon,
+    spec: &AlarmSpec,
+    states: &BTreeMap<String, AlarmStatus>,
+    now: Time,
+) -> AlarmRow {
+    let (state, since) = known(states.get(&spec.name), now);
+    AlarmRow {
+        name: spec.name.clone(),
+        state,
+        since,
+        service: spec.service.clone(),
+        severity: spec.severity,
+        condition: words::condition(spec),
+        signal: signal(daemon, spec, state, now).await,
+    }
+}
+
+/// What a composite watches, in the order of its rule.
+async fn children(
+    daemon: &Daemon,
+    spec: &AlarmSpec,
+    states: &BTreeMap<String, AlarmStatus>,
+    now: Time,
+) -> Vec<AlarmRow> {
+    let mut rows = Vec::new();
+    for name in daemon.composites.children(&spec.name) {
+        let Some(child) = daemon.spec(name) else {
+            continue;
+        };
+        rows.push(row(daemon, child, states, now).await);
+    }
+    rows
+}
+
+/// Why nobody is told of what it does, if that is so.
+fn held(daemon: &Daemon, spec: &AlarmSpec, status: Option<&AlarmStatus>) -> Option<String> {
+    if !spec.actions_enabled {
+        return Some("Its actions are disabled (actions_enabled: false): it changes its state, and nobody is told.".into());
+    }
+    let suppressor = daemon.composites.suppressor(&spec.name)?;
+    let by = &suppressor.alarm;
+    let hold = daemon.gate().hold(&spec.name)?;
+    let until = hold.until.map_or_else(String::new, |at| {
+        format!(" until {}", at.to_jiff().strftime("%H:%M:%S UTC"))
+    });
+    let firing = status.is_some_and(|s| s.state == AlarmState::Alarm);
+    let what = if firing {
+        "Nobody is told that it is in ALARM"
+    } else {
+        "Nobody is told of changes"
+    };
+    Some(match hold.by {
+        SuppressedBy::Alarm => format!("{what}: it is suppressed while {by} is in ALARM."),
+        SuppressedBy::WaitPeriod => {
+            format!("{what} yet: it waits{until} whether {by} goes to ALARM.")
+        }
+        SuppressedBy::ExtensionPeriod => {
+            format!("{what} yet: {by} left ALARM a short while ago, and suppresses it{until}.")
+        }
+    })
+}
+
 fn known(status: Option<&AlarmStatus>, now: Time) -> (AlarmState, Time) {
     status.map_or((AlarmState::InsufficientData, now), |s| (s.state, s.since))
 }
@@ -124,24 +182,18 @@ async fn signal(daemon: &Daemon, spec: &AlarmSpec, state: AlarmState, now: Time)
     }
 }
 
-/// The last hour of an alarm's metric with its limit; `None` for math and composites.
+/// The last hour of what an alarm watches with its limit; `None` for composites.
 pub async fn spark(daemon: &Daemon, spec: &AlarmSpec, now: Time) -> Option<Sparkline> {
     let alarm = spec.metric()?;
-    let model::Watch::Metric(stat) = &alarm.watch else {
-        return None;
-    };
-    let period = Duration::from_secs(alarm.period().into());
-    let span = Span::last(
-        HOUR.max(period * 8),
-        now.floor_to(period.min(Duration::from_secs(60))),
-    );
+    let period = Duration::from_secs(u64::from(alarm.period().max(1)));
+    let span = crate::watched::complete(period, HOUR.max(period * 8), now);
     let series = daemon.watched(spec, span).await?.ok()?;
     let points = series.points.iter().map(|p| (p.at, p.value));
     let mut picture = Sparkline::new(
         words::condition(spec),
         span,
         period,
-        crate::units::of(stat),
+        crate::watched::unit(alarm),
         points,
     );
     if let model::Threshold::Number { value, .. } = &alarm.threshold {
@@ -152,6 +204,9 @@ pub async fn spark(daemon: &Daemon, spec: &AlarmSpec, now: Time) -> Option<Spark
 }
 
 fn told(daemon: &Daemon, spec: &AlarmSpec) -> Vec<String> {
+    if !spec.actions_enabled {
+        return vec!["Nobody: its actions are disabled.".into()];
+    }
     let Some(routes) = &daemon.estate.routes else {
         return vec!["Nobody: there is no alarms/routes.yaml.".into()];
     };

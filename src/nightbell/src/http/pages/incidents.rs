@@ -29,7 +29,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
                 id: incident.id.clone(),
                 service: incident.service.clone(),
                 severity: incident.severity,
-                what: what(incident),
+                what: what(&daemon, incident),
                 opened: incident.opened,
                 resolved: incident.resolved,
                 acknowledged: acknowledged(&daemon, incident),
@@ -45,13 +45,16 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
         daemon.local.pump.flush().await;
-        let found = daemon.engine().incident(&IncidentId(id.clone())).cloned();
+        let found = daemon.engine().incident(&IncidentId(id.clone()));
         let incident =
             found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
         let until = incident.resolved.unwrap_or(frame.now);
         let span = Span::new(incident.opened - HOUR / 12, until + Duration::from_secs(60));
-        let lead = evidence::leading(&incident).unwrap_or_default();
-        let spec = daemon.spec(lead);
+        let lead = evidence::leading(&incident, &daemon.estate.alarms).unwrap_or_default();
+        let spec = match daemon.spec(lead) {
+            Some(spec) => Some(evidence::speaker(&daemon, spec).await.unwrap_or(spec)),
+            None => None,
+        };
         let length = frame.now.since(incident.opened) + HOUR;
         let (chart_title, chart, measure) = match spec {
             Some(spec) => (
@@ -86,7 +89,7 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             id: incident.id.clone(),
             service: incident.service.clone(),
             severity: incident.severity,
-            what: what(&incident),
+            what: what(&daemon, &incident),
             opened: incident.opened,
             resolved: incident.resolved,
             acknowledged: acknowledged(&daemon, &incident),
@@ -148,8 +151,8 @@ pub async fn acknowledge(
 }
 
 /// What an incident means for people: the leading alarm's description.
-fn what(incident: &Incident) -> String {
-    evidence::leading(incident)
+fn what(daemon: &Daemon, incident: &Incident) -> String {
+    evidence::leading(incident, &daemon.estate.alarms)
         .and_then(|lead| incident.alarms.get(lead))
         .map(|a| a.description.clone())
         .unwrap_or_default()
@@ -261,11 +264,7 @@ async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
 pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
     let mut rows: Vec<NotificationRow> = Vec::new();
     let mut index: BTreeMap<NotificationId, usize> = BTreeMap::new();
-    let entries: Vec<Entry> = daemon
-        .engine()
-        .timeline(id)
-        .map(|(_, e)| e.clone())
-        .collect();
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e).collect();
     for entry in entries {
         match entry {
             Entry::Notify { notification } => {
@@ -312,11 +311,7 @@ pub fn notifications(daemon: &Daemon, id: &IncidentId) -> Vec<NotificationRow> {
 
 /// Everything about an incident, newest first.
 pub fn timeline(daemon: &Daemon, id: &IncidentId) -> Vec<Event> {
-    let entries: Vec<Entry> = daemon
-        .engine()
-        .timeline(id)
-        .map(|(_, e)| e.clone())
-        .collect();
+    let entries: Vec<Entry> = daemon.engine().timeline(id).map(|(_, e)| e).collect();
     let mut events: Vec<Event> = entries.into_iter().filter_map(event).collect();
     events.reverse();
     events
@@ -391,7 +386,41 @@ fn event(entry: Entry) -> Option<Event> {
             "a mail was not accepted".into(),
             Some(error),
         ),
-        Entry::Sent { .. } => return None,
+        Entry::Unacknowledged { by, .. } => (
+            EventKind::Acknowledged,
+            format!("{by} took the acknowledgement back"),
+            None,
+        ),
+        Entry::Noted { by, text, .. } => (EventKind::Note, format!("{by} wrote"), Some(text)),
+        Entry::Merged {
+            incident, into, by, ..
+        } => (
+            EventKind::Change,
+            format!("{by} merged {incident} into {into}"),
+            None,
+        ),
+        Entry::FellBack { receiver, .. } => (
+            EventKind::Failed,
+            format!("{receiver} is told instead"),
+            None,
+        ),
+        Entry::Step {
+            runbook, step, by, ..
+        } => {
+            let (text, detail) = response::step_words(&step);
+            (
+                EventKind::Change,
+                format!("{by}, {runbook}: {text}"),
+                detail,
+            )
+        }
+        Entry::Sent { .. }
+        | Entry::Duplicate { .. }
+        | Entry::Silenced { .. }
+        | Entry::SilenceBegan { .. }
+        | Entry::SilenceEnded { .. }
+        | Entry::Deployed { .. }
+        | Entry::Sealed { .. } => return None,
     };
     Some(Event {
         at,

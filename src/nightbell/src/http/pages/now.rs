@@ -54,11 +54,13 @@ pub async fn page(
 }
 
 async fn card(daemon: &Daemon, incident: &Incident, now: Time) -> IncidentCard {
-    let lead = crate::evidence::leading(incident).unwrap_or_default();
+    let lead = crate::evidence::leading(incident, &daemon.estate.alarms).unwrap_or_default();
     let alarm = incident.alarms.get(lead);
     let mut measure = String::new();
     let mut spark = Svg::default();
-    if let Some(spec) = daemon.spec(lead) {
+    if let Some(spec) = daemon.spec(lead)
+        && let Some(spec) = crate::evidence::speaker(daemon, spec).await
+    {
         if let Some(measured) = crate::evidence::measure(daemon, spec, HOUR, now).await {
             measure = super::incidents::measure_words(spec, &measured);
         }
@@ -214,7 +216,8 @@ fn query(
     stat: Stat,
     now: Time,
 ) -> SeriesQuery {
-    let end = now.floor_to(MINUTE) + MINUTE;
+    // The minute under way would look like a drop.
+    let end = now.floor_to(MINUTE);
     SeriesQuery {
         stat: MetricStat {
             metric: MetricId {
@@ -254,7 +257,7 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             });
         }
     }
-    let incidents: Vec<_> = daemon.engine().incidents().map(|i| i.id.clone()).collect();
+    let incidents: Vec<_> = daemon.engine().incident_ids().cloned().collect();
     for id in &incidents {
         let link = Link {
             href: format!("/incidents/{id}"),

@@ -1,0 +1,159 @@
+//! `nightbell serve`: the daemon against AWS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use local::SystemClock;
+use planner::Quotas;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::super::print::{self, line, note, styled};
+use super::super::{Exit, Global, ServeCommand, load};
+use super::{lacking, unavailable};
+use crate::cloud::connect;
+use crate::keeper::{Keeper, Options, Writes, http, start};
+
+/// Runs until a signal.
+pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
+    let (_, estate, _) = match load(global).and_then(|l| l.usable(global)) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    if !cfg!(feature = "aws") {
+        return lacking();
+    }
+    if !arguments.listen.ip().is_loopback() {
+        note(format_args!(
+            "{}: {} is not a loopback address, and this version has no login\n  help: listen on 127.0.0.1 and reach it through a tunnel",
+            styled(print::BAD, "error"),
+            arguments.listen
+        ));
+        return Exit::Usage;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return unavailable(&error.into()),
+    };
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (_, 0) => tracing::Level::WARN,
+        (_, 1) => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .init();
+    match runtime.block_on(serve(global, arguments, &estate.project.region)) {
+        Ok(()) => Exit::Done,
+        Err(error) => unavailable(&error),
+    }
+}
+
+async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyhow::Result<()> {
+    let region = arguments.account.region.as_deref().unwrap_or(region);
+    let cloud = connect(region).await?;
+    let holder = holder()?;
+    let keeper = Keeper::new(Options {
+        clock: Arc::new(SystemClock),
+        config: global.config.clone(),
+        leases: crate::cloud::leases(region, arguments.leases.as_deref()).await,
+        cloud,
+        holder,
+        quotas: Quotas {
+            raised: arguments.account.quotas.iter().copied().collect(),
+            ..Quotas::default()
+        },
+        every: arguments.every,
+        writes: match arguments.observe_only {
+            true => Writes::Never,
+            false => Writes::Leased,
+        },
+    });
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind(arguments.listen).await;
+    let listener = listener.with_context(|| {
+        format!(
+            "cannot listen on {}; give another address with --listen",
+            arguments.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let driver = start(&keeper, &stop);
+    if global.json {
+        line(serde_json::json!({ "console": format!("http://{address}"), "region": region }));
+    } else if !global.quiet {
+        line(format_args!(
+            "{}  http://{address}",
+            styled(print::STRONG, "Nightbell keeps the account")
+        ));
+        if arguments.leases.is_none() {
+            note("no table of leases is named (--leases): run one daemon only");
+        }
+    }
+    tokio::spawn(signals(keeper.clone(), stop.clone()));
+    let server = listen(listener, keeper.clone(), address, stop.clone());
+    let served = server.await;
+    driver.stopped().await;
+    // Whoever waits for the lease need not wait for its end.
+    if let crate::keeper::Role::Holder(lease) = keeper.role() {
+        let _ = keeper.leases.release(&lease).await;
+    }
+    served
+}
+
+async fn listen(
+    listener: TcpListener,
+    keeper: Arc<Keeper>,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    axum::serve(listener, http::router(keeper, address))
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+        .context("the HTTP server failed")
+}
+
+/// Unique among daemons, and new after every start.
+fn holder() -> anyhow::Result<String> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "nightbell".into());
+    let id: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    Ok(format!("{host}-{}-{id}", std::process::id()))
+}
+
+/// SIGHUP looks now; the first other signal ends in order, the second at once.
+async fn signals(keeper: Arc<Keeper>, stop: CancellationToken) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        );
+        if let (Ok(mut terminate), Ok(mut hangup)) = kinds {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = hangup.recv() => {
+                        keeper.poke.poke();
+                        continue;
+                    }
+                }
+                if stop.is_cancelled() {
+                    std::process::exit(130);
+                }
+                stop.cancel();
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    stop.cancel();
+}

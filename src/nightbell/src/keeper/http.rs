@@ -1,0 +1,254 @@
+//! What `serve` answers over HTTP: the plan, the coverage, what it costs, and how its tasks are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use http::{HeaderMap, StatusCode, header};
+use jiff::tz::TimeZone;
+use planner::coverage::Status;
+use planner::drift::Fate;
+use planner::show::Colour;
+use serde_json::{Value, json};
+
+use super::{Keeper, Role, View};
+use crate::cli::account::coverage::words;
+use crate::console::view::{
+    Counts, CoverageFinding, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage,
+};
+use crate::console::{assets, pages};
+use crate::http::guard::{Allowed, guard};
+use crate::http::problem::Problem;
+
+/// The whole server of a keeper.
+pub fn router(keeper: Arc<Keeper>, address: SocketAddr) -> Router {
+    let allowed = Allowed::new(address, "");
+    routes()
+        .with_state(keeper)
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(middleware::from_fn_with_state(allowed, guard))
+}
+
+/// Its routes, to stand beside those of the receiving half.
+pub fn routes() -> Router<Arc<Keeper>> {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/plan") }))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .route("/plan", get(plan_page))
+        .route("/coverage", get(coverage_page))
+        .route("/assets/{name}", get(asset))
+        .route("/api/v1/plan", get(plan))
+        .route("/api/v1/coverage", get(coverage))
+        .route("/api/v1/cost", get(cost))
+        .route("/api/v1/tasks", get(tasks))
+        .route("/api/v1/reconcile", post(reconcile))
+        .fallback(|| async { Problem::not_found("there is no such resource") })
+}
+
+/// Ready when every task has run.
+async fn ready(State(keeper): State<Arc<Keeper>>) -> Response {
+    let statuses = keeper.task_statuses();
+    let waiting: Vec<&str> = statuses
+        .iter()
+        .filter(|(_, status)| status.runs == 0)
+        .map(|(name, _)| *name)
+        .collect();
+    match waiting.is_empty() {
+        true => "ready\n".into_response(),
+        false => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("these tasks have not run yet: {}", waiting.join(", ")),
+        )
+        .into_response(),
+    }
+}
+
+fn role(keeper: &Keeper) -> Value {
+    match keeper.role() {
+        Role::Unknown => json!({ "role": "unknown" }),
+        Role::Holder(lease) => json!({
+            "role": "holder", "holder": lease.holder, "fence": lease.fence,
+            "expires": lease.expires, "writes": keeper.may_write(),
+        }),
+        Role::Observer { holder } => json!({ "role": "observer", "holder": holder }),
+    }
+}
+
+/// What differs, what was changed by hand, and who writes.
+async fn plan(State(keeper): State<Arc<Keeper>>) -> Json<Value> {
+    let view = keeper.view();
+    Json(json!({
+        "at": view.at, "plan": view.plan, "drift": view.drift, "quiet": view.quiet,
+        "applied": view.applied, "problems": view.problems, "lease": role(&keeper),
+    }))
+}
+
+async fn coverage(State(keeper): State<Arc<Keeper>>) -> Result<Json<Value>, Problem> {
+    let view = keeper.view();
+    let covered = view.coverage.as_ref().ok_or_else(not_yet)?;
+    let mut value = serde_json::to_value(covered).unwrap_or_default();
+    value["at"] = json!(view.at);
+    value["percent"] = json!(covered.percent());
+    value["findings"] = json!(covered.findings());
+    Ok(Json(value))
+}
+
+async fn cost(State(keeper): State<Arc<Keeper>>) -> Result<Json<Value>, Problem> {
+    let view = keeper.view();
+    let plan = view.plan.as_ref().ok_or_else(not_yet)?;
+    Ok(Json(json!({
+        "at": view.at, "monthly": plan.monthly, "usd": plan.monthly.after.usd(),
+        "prices": planner::cost::PRICES_AS_OF,
+    })))
+}
+
+fn not_yet() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the account was not looked at yet; see /api/v1/tasks",
+    )
+}
+
+async fn tasks(State(keeper): State<Arc<Keeper>>) -> Json<Value> {
+    Json(serde_json::to_value(keeper.task_statuses()).unwrap_or_default())
+}
+
+/// Makes the reconciler look now.
+async fn reconcile(State(keeper): State<Arc<Keeper>>) -> StatusCode {
+    keeper.poke.poke();
+    StatusCode::ACCEPTED
+}
+
+fn frame(keeper: &Keeper, view: &View) -> Frame {
+    Frame {
+        estate: view
+            .plan
+            .as_ref()
+            .map_or_else(String::new, |p| p.estate.clone()),
+        mode: Mode::Aws,
+        now: keeper.clock.now(),
+        zone: TimeZone::UTC,
+        counts: Counts::default(),
+        csrf: String::new(),
+        notice: None,
+    }
+}
+
+async fn plan_page(State(keeper): State<Arc<Keeper>>) -> Response {
+    let view = keeper.view();
+    let plan = view.plan.as_ref();
+    let lines = plan.iter().flat_map(|p| &p.lines);
+    let page = PlanPage {
+        at: view.at,
+        writer: match keeper.role() {
+            Role::Unknown => "Nobody knows yet who writes.".into(),
+            Role::Holder(_) if keeper.may_write() => "This daemon writes.".into(),
+            Role::Holder(_) => "This daemon holds the lease and writes nothing.".into(),
+            Role::Observer { holder } => format!("This daemon observes; {holder} writes."),
+        },
+        changes: lines
+            .map(|line| PlanChange {
+                sign: line.sign().as_char(),
+                kind: line.change.kind().as_str().into(),
+                name: line.change.name().into(),
+                reason: line.reason.clone(),
+                risk: line.risks.first().map(|r| r.words().to_owned()),
+            })
+            .collect(),
+        blocked: plan
+            .iter()
+            .flat_map(|p| &p.blocked)
+            .map(|b| b.name.clone())
+            .collect(),
+        drift: view.drift.iter().map(drifted).collect(),
+        quiet: view
+            .quiet
+            .iter()
+            .map(|q| (q.name.clone(), q.until))
+            .collect(),
+        unchanged: plan.map_or(0, |p| p.unchanged),
+        monthly: plan.map(|p| planner::cost::dollars(p.monthly.after.usd())),
+        text: plan
+            .filter(|p| !p.is_empty())
+            .map(|p| planner::show::text(p, &keeper.quotas, Colour::Plain)),
+        problems: view.problems.clone(),
+    };
+    shown(pages::plan(&frame(&keeper, &view), &page).0)
+}
+
+fn drifted(drift: &planner::drift::Drift) -> PlanDrift {
+    let fields: Vec<String> = drift.fields.iter().map(|f| f.name.clone()).collect();
+    PlanDrift {
+        name: drift.name.clone(),
+        fields: fields.join(", "),
+        by: drift.by.as_ref().map(|t| t.by.clone()),
+        at: drift.by.as_ref().map(|t| t.at),
+        fate: match &drift.fate {
+            Fate::Reverted => "brought back".into(),
+            Fate::Kept { until, reason } => format!("kept until {until}: {reason}"),
+        },
+    }
+}
+
+async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
+    let view = keeper.view();
+    let covered = view.coverage.clone().unwrap_or_default();
+    let finding = |resource: &planner::coverage::Resourced| match &resource.status {
+        Status::Finding { expired } => Some(CoverageFinding {
+            kind: resource.kind.as_str().into(),
+            name: resource.arn.clone(),
+            what: match expired {
+                None => "watched by nobody".into(),
+                Some((reason, until)) => format!("was ignored until {until}: {reason}"),
+            },
+        }),
+        Status::Watched(_) | Status::Ignored { .. } => None,
+    };
+    let resources = covered.resources.iter().filter_map(finding);
+    let alarms = covered.alarms.iter().flat_map(|alarm| {
+        alarm.lacks.iter().map(|lack| CoverageFinding {
+            kind: "alarm".into(),
+            name: alarm.name.clone(),
+            what: words(lack),
+        })
+    });
+    let page = CoveragePage {
+        at: view.at,
+        percent: view.coverage.as_ref().map(|c| c.percent()),
+        findings: resources.chain(alarms).collect(),
+        resources: covered.resources.len(),
+        alarms: covered.alarms.len(),
+        recommended: covered
+            .recommended
+            .iter()
+            .map(|r| (r.resource.clone(), r.metrics.join(", ")))
+            .collect(),
+    };
+    shown(pages::coverage(&frame(&keeper, &view), &page).0)
+}
+
+fn shown(html: String) -> Response {
+    (
+        [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (
+                header::CONTENT_SECURITY_POLICY,
+                assets::CONTENT_SECURITY_POLICY,
+            ),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "same-origin"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+        ],
+        html,
+    )
+        .into_response()
+}
+
+async fn asset(name: Path<String>, headers: HeaderMap) -> Response {
+    crate::http::pages::asset(name, headers).await
+}

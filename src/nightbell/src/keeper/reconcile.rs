@@ -1,0 +1,288 @@
+//! The task `reconcile`: observes, plans and, while the lease is held, applies and lets settle.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::bail;
+use async_trait::async_trait;
+use model::observed::Trail;
+use model::{Estate, Level, Time};
+use planner::birth::Quiet;
+use planner::diff::Adopt;
+use planner::drift::{Drift, drift};
+use planner::{Desired, Observed, Plan};
+
+use super::{Keeper, View, Written};
+use crate::cli::account::chain;
+use crate::reconcile::{Apply, Boards, Discover, Wish, observe, settle};
+use crate::tasks::{Report, Task};
+
+/// Who changed what is asked of CloudTrail for so many names at most, 2 a second.
+const TRAILS: usize = 10;
+/// While something is new, it is looked again after this.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// The task.
+pub struct Reconcile {
+    keeper: Arc<Keeper>,
+    memory: Mutex<Memory>,
+}
+
+/// What is remembered from run to run; without it, everything is only asked for again.
+#[derive(Default, Clone)]
+struct Memory {
+    boards: Boards,
+    /// What the account was made to be.
+    desired: Option<Desired>,
+    /// Alarms and dashboards that CloudWatch does not keep as they are sent, each with what was
+    /// wanted: not sent again until that changes.
+    stuck: BTreeMap<String, String>,
+}
+
+impl Reconcile {
+    /// Remembers nothing yet.
+    pub fn new(keeper: Arc<Keeper>) -> Reconcile {
+        Reconcile {
+            keeper,
+            memory: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Task for Reconcile {
+    fn name(&self) -> &'static str {
+        "reconcile"
+    }
+
+    async fn run(&self, now: Time) -> anyhow::Result<Report> {
+        let mut memory = super::lock(&self.memory).clone();
+        let outcome = self.look(&mut memory, now).await;
+        *super::lock(&self.memory) = memory;
+        if let Err(error) = &outcome {
+            let before = self.keeper.view();
+            self.keeper.publish(View {
+                problems: vec![format!("{error:#}")],
+                ..(*before).clone()
+            });
+        }
+        outcome
+    }
+}
+
+impl Reconcile {
+    async fn look(&self, memory: &mut Memory, now: Time) -> anyhow::Result<Report> {
+        let keeper = &self.keeper;
+        let cloud = &keeper.cloud;
+        let estate = read(keeper)?;
+        let wish = Wish::of(&estate, cloud, Discover::Yes, now).await;
+        let mut problems: Vec<String> = wish
+            .unseen
+            .iter()
+            .map(|(kind, error)| format!("{} resources: {}", kind.as_str(), chain(error)))
+            .collect();
+        if let Some(wrong) = wish
+            .desired
+            .problems
+            .iter()
+            .find(|p| p.level == Level::Error)
+        {
+            bail!("{}: {}", wrong.place, wrong.message);
+        }
+        let observed = observe(&*cloud.plane, &wish.desired, &mut memory.boards, now).await?;
+        let mut plan = wish.plan(&estate, &observed, Adopt::Nothing, now);
+        let drift = self.drift(&plan, &observed, memory, &wish.desired).await;
+        for drift in &drift {
+            let by = drift.by.as_ref().map_or("nobody knows who", |t| &t.by);
+            tracing::warn!(name = %drift.name, by, "changed by hand");
+        }
+        let mut applied = keeper.view().applied.clone();
+        let mut quiet = Vec::new();
+        if !plan.budget.is_empty() {
+            problems.push("the plan is over the budget; nothing is written".into());
+        } else if keeper.may_write() {
+            let done = self
+                .apply(
+                    &mut plan,
+                    (&estate, &wish),
+                    &observed,
+                    memory,
+                    &mut problems,
+                )
+                .await?;
+            quiet = done.quiet;
+            if let Some(written) = done.written {
+                applied = Some(written);
+                memory.desired = Some(wish.desired.clone());
+            } else if memory.desired.is_none() {
+                memory.desired = Some(wish.desired.clone());
+            }
+        }
+        let coverage = match wish.coverage(&estate, cloud, &observed, now).await {
+            Ok(coverage) => Some(coverage),
+            Err(error) => {
+                problems.push(chain(&error));
+                None
+            }
+        };
+        let soon = match quiet.is_empty() && plan.is_empty() {
+            true => keeper.every,
+            false => keeper.every.min(SETTLING),
+        };
+        let summary = planner::show::headline(&plan);
+        keeper.publish(View {
+            at: Some(now),
+            plan: Some(plan),
+            drift,
+            quiet,
+            coverage,
+            problems,
+            applied,
+        });
+        Ok(Report {
+            summary,
+            wake: keeper.clock.now() + soon,
+        })
+    }
+
+    /// What was changed by hand since we last made the account as the files said, and who did.
+    async fn drift(
+        &self,
+        plan: &Plan,
+        observed: &Observed,
+        memory: &Memory,
+        desired: &Desired,
+    ) -> Vec<Drift> {
+        let Some(before) = &memory.desired else {
+            return Vec::new();
+        };
+        let changed = |name: &str| {
+            let alarm = |d: &Desired| d.alarms.get(name).map(|a| a.body.clone());
+            let board = |d: &Desired| d.dashboards.get(name).map(|b| b.body.clone());
+            alarm(before) != alarm(desired) || board(before) != board(desired)
+        };
+        let found = drift(plan, observed, &changed, &BTreeMap::new());
+        let mut trails: BTreeMap<String, Vec<Trail>> = BTreeMap::new();
+        for drift in found.iter().take(TRAILS) {
+            // CloudTrail is a help, not a need: an account may have none, and we may not read it.
+            if let Ok(trail) = self.keeper.cloud.plane.trail(&drift.name).await {
+                trails.insert(drift.name.clone(), trail);
+            }
+        }
+        match trails.is_empty() {
+            true => found,
+            false => drift(plan, observed, &changed, &trails),
+        }
+    }
+
+    async fn apply(
+        &self,
+        plan: &mut Plan,
+        (estate, wish): (&Estate, &Wish),
+        observed: &Observed,
+        memory: &mut Memory,
+        problems: &mut Vec<String>,
+    ) -> anyhow::Result<Done> {
+        let keeper = &self.keeper;
+        let held = || keeper.may_write();
+        let quotas = &keeper.quotas;
+        let mut apply = Apply::new(
+            &*keeper.cloud.plane,
+            &*keeper.clock,
+            &wish.desired.estate,
+            quotas.clone(),
+        )
+        .while_it_holds(&held);
+        memory
+            .stuck
+            .retain(|name, want| wanted(&wish.desired, name).as_ref() == Some(want));
+        for name in memory.stuck.keys() {
+            problems.push(format!("CloudWatch does not keep `{name}` as it is sent"));
+        }
+        let stuck = &memory.stuck;
+        let mut sent = plan.clone();
+        sent.lines.retain(|l| !stuck.contains_key(l.change.name()));
+        let mut written = None;
+        let mut seen = None;
+        if !sent.is_empty() {
+            let applied = apply.send(sent.calls(), quotas, |_| {}).await;
+            let now = keeper.clock.now();
+            let calls = match applied {
+                Ok(applied) => {
+                    problems.extend(applied.notes);
+                    applied.calls
+                }
+                Err(unfinished) => {
+                    let first = unfinished.failed.first().map(chain).unwrap_or_default();
+                    bail!(
+                        "the apply did not complete ({} calls left): {first}",
+                        unfinished.left
+                    );
+                }
+            };
+            tracing::info!(changes = sent.lines.len(), calls, "applied");
+            written = Some(Written {
+                at: now,
+                changes: sent.lines.len(),
+                calls,
+            });
+            // Looked at again at once: what is still different now was not kept.
+            let again =
+                observe(&*keeper.cloud.plane, &wish.desired, &mut memory.boards, now).await?;
+            let left = wish.plan(estate, &again, Adopt::Nothing, now);
+            for line in planner::diff::stuck(&sent, &left) {
+                let name = line.change.name();
+                if let Some(want) = wanted(&wish.desired, name) {
+                    memory.stuck.insert(name.to_owned(), want);
+                }
+            }
+            *plan = left;
+            seen = Some(again);
+        }
+        let observed = seen.as_ref().unwrap_or(observed);
+        let settling = settle(&mut apply, quotas, &wish.desired, observed).await;
+        let settling = settling.map_err(|unfinished| {
+            let first = unfinished.failed.first().map(chain).unwrap_or_default();
+            anyhow::anyhow!("new alarms could not be settled: {first}")
+        })?;
+        for alarm in &settling.breaching {
+            tracing::warn!(name = %alarm.name, since = %alarm.since, "was already breaching when it settled");
+        }
+        Ok(Done {
+            written,
+            quiet: settling.quiet,
+        })
+    }
+}
+
+/// What an apply came to.
+struct Done {
+    written: Option<Written>,
+    quiet: Vec<Quiet>,
+}
+
+fn wanted(desired: &Desired, name: &str) -> Option<String> {
+    if let Some(alarm) = desired.alarms.get(name) {
+        return serde_json::to_string(&(&alarm.body, &alarm.tags)).ok();
+    }
+    desired.dashboards.get(name).map(|d| d.body.to_string())
+}
+
+/// The files as they are now. Files that cannot be used change nothing.
+fn read(keeper: &Keeper) -> anyhow::Result<Estate> {
+    let files = crate::files::read(&keeper.config);
+    let loaded = model::load::estate(&files.files, &crate::services::declared());
+    let mut problems = files.problems.into_iter().chain(loaded.problems);
+    if let Some(first) = problems.find(|p| p.level == Level::Error) {
+        bail!(
+            "the files cannot be used: {}: {}",
+            first.place,
+            first.message
+        );
+    }
+    match loaded.estate {
+        Some(estate) => Ok(estate),
+        None => bail!("the files cannot be used"),
+    }
+}

@@ -13,6 +13,7 @@ mod metrics;
 mod moto;
 mod proxy;
 mod reconcile;
+mod pictures;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

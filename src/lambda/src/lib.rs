@@ -1,21 +1,45 @@
 //! What the function binaries share: a router or an event
 //! handler as a Lambda function, and adapters made at first use.
 
+pub mod clock;
 pub mod events;
 pub mod lately;
+pub mod pictures;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{Error, Request};
-use telemetry::Telemetry;
+use telemetry::xray::XrayDaemon;
+use telemetry::{Stdout, Telemetry};
 use tower::{Service, ServiceExt};
 
 pub use events::{invoke_event, serve_events};
 pub use lately::{Late, LateTables};
+
+/// A function's output: EMF and JSON logs go to the standard output, which Lambda sends to the
+/// function's log group; segments go to the X-Ray daemon beside it. `name` is used where Lambda does
+/// not tell the function's.
+///
+/// # Errors
+/// When the daemon's address is none, or no socket can be had.
+pub fn telemetry(name: &str) -> Result<Telemetry, Error> {
+    let var = |name: &str| std::env::var(name).ok();
+    let daemon = var("AWS_XRAY_DAEMON_ADDRESS");
+    let daemon = XrayDaemon::address(daemon.as_deref().unwrap_or(XrayDaemon::ADDRESS))
+        .ok_or("AWS_XRAY_DAEMON_ADDRESS is no `IP:PORT`")?;
+    let telemetry = Telemetry::builder()
+        .function(&var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| name.into()))
+        .lines(Arc::new(Stdout))
+        .logs(Arc::new(Stdout))
+        .segments(Arc::new(XrayDaemon::connect(daemon)?))
+        .install()?;
+    Ok(telemetry)
+}
 
 /// Serves invocations until the environment is taken down. Everything that an invocation emitted
 /// has left the process before its answer does, since the process may be frozen right after.

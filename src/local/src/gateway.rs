@@ -128,7 +128,9 @@ impl Api {
     async fn answer(&self, request: Request) -> (Response, f64, Option<String>) {
         let (parts, body) = request.into_parts();
         // Who sends no length may send the most.
-        let most = axum::body::HttpBody::size_hint(&body).upper().unwrap_or(MAX_BODY as u64);
+        let most = axum::body::HttpBody::size_hint(&body)
+            .upper()
+            .unwrap_or(MAX_BODY as u64);
         let share = most.min(MAX_BODY as u64).div_ceil(1024) as u32;
         // Never closed. Held until the answer, since the function holds the body, too.
         let _room = self.bodies.acquire_many(share).await;

@@ -3,7 +3,10 @@
 //! `--corpus DIR` reads a folder (benches/peers makes one and runs sharp on it); without it, and with
 //! `--tiny`, a few pictures are made here. `--dump DIR` writes the results instead of measuring.
 #![allow(clippy::print_stdout, reason = "a benchmark's result")]
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on has failed"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -28,7 +31,8 @@ fn main() {
     if let Some(folder) = &options.dump {
         for (name, file) in &files {
             for one in make(file, options.engine) {
-                std::fs::write(folder.join(format!("{name}_{}.jpg", one.asked)), &one.body).unwrap();
+                std::fs::write(folder.join(format!("{name}_{}.jpg", one.asked)), &one.body)
+                    .unwrap();
             }
         }
         return;
@@ -102,17 +106,27 @@ fn options() -> Options {
 
 fn corpus(folder: Option<&Path>) -> Vec<(String, Vec<u8>)> {
     let Some(folder) = folder else {
-        return (0..4u8).map(|seed| (format!("made-{seed}"), made(seed))).collect();
+        return (0..4u8)
+            .map(|seed| (format!("made-{seed}"), made(seed)))
+            .collect();
     };
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|e| e.unwrap().path())
-        .filter(|p| p.extension().is_some_and(|e| e == "jpg" || e == "png" || e == "webp"))
+        .filter(|p| {
+            p.extension()
+                .is_some_and(|e| e == "jpg" || e == "png" || e == "webp")
+        })
         .collect();
     files.sort();
     files
         .into_iter()
-        .map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(p).unwrap()))
+        .map(|p| {
+            (
+                p.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read(p).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -123,7 +137,11 @@ fn made(seed: u8) -> Vec<u8> {
         .flat_map(|i| {
             let noise = (i.wrapping_mul(2_654_435_761) >> 27) as u8;
             let (x, y) = (i % u32::from(width), i / u32::from(width));
-            [(x / 5) as u8 + noise, (y / 4) as u8 + noise, seed * 60 + noise]
+            [
+                (x / 5) as u8 + noise,
+                (y / 4) as u8 + noise,
+                seed * 60 + noise,
+            ]
         })
         .collect();
     let mut out = Vec::new();

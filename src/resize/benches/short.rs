@@ -1,7 +1,10 @@
 //! How long a short link takes while uploads keep the workers busy: the router over the local store,
 //! in one process. Prints percentiles in microseconds; `-- --tiny` asks a few times only.
 #![allow(clippy::print_stdout, reason = "a benchmark's result")]
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on has failed"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,14 +44,19 @@ async fn main() {
     assert_eq!(status, StatusCode::CREATED);
     let short = format!("/{}", image["short_url"].as_str().unwrap());
 
-    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (stop, done) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let uploaders: Vec<_> = (0..2u64)
         .map(|who| {
             let (router, stop, done) = (router.clone(), stop.clone(), done.clone());
             tokio::spawn(async move {
                 let mut seed = 1 + who;
                 while !stop.load(Ordering::Relaxed) {
-                    let file = tokio::task::spawn_blocking(move || picture(seed)).await.unwrap();
+                    let file = tokio::task::spawn_blocking(move || picture(seed))
+                        .await
+                        .unwrap();
                     upload(&router, file).await;
                     done.fetch_add(1, Ordering::Relaxed);
                     seed += 2;

@@ -185,7 +185,21 @@ impl Format {
         match bytes {
             [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Png),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::Webp),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Some(Format::Webp),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Format::Gif),
             _ => None,
         }
@@ -324,11 +338,7 @@ impl Picture {
                 colour::to_srgb(&mut from, &icc);
             }
             let upright = orient::upright(&from, self.orientation);
-            let body = encode::encode(
-                upright.as_ref().unwrap_or(&from),
-                output,
-                engine,
-            )?;
+            let body = encode::encode(upright.as_ref().unwrap_or(&from), output, engine)?;
             made.push(Made {
                 asked,
                 width,
@@ -362,8 +372,8 @@ fn scale(
         false => fir::PixelType::U8x3,
     };
     let inside = |_| Refusal::Broken("its pixels are not as many as its size says");
-    let source = fir::images::ImageRef::new(from.width, from.height, &from.data, kind)
-        .map_err(inside)?;
+    let source =
+        fir::images::ImageRef::new(from.width, from.height, &from.data, kind).map_err(inside)?;
     let mut target = fir::images::Image::new(width, height, kind);
     let lanczos = fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3);
     let options = fir::ResizeOptions::new().resize_alg(lanczos);

@@ -63,15 +63,18 @@ const STAGES: [&str; 2] = ["/prod", "/Prod"];
 /// The service over a platform: the routes of the README's table.
 pub fn router(platform: Arc<Platform>, admins: Arc<dyn Admins>, telemetry: &Telemetry) -> Router {
     let observed = telemetry.service(NAMESPACE, SERVICE);
-    let shared = Shared {
-        platform,
-        admins,
-    };
+    let shared = Shared { platform, admins };
     let home = routed(get(page)).layer(observed.route("/"));
     let mut routes = Router::new()
         .route("/", home.clone())
-        .route("/upload", routed(post(upload)).layer(observed.route("/upload")))
-        .route("/uploads", routed(post(admit)).layer(observed.route("/uploads")))
+        .route(
+            "/upload",
+            routed(post(upload)).layer(observed.route("/upload")),
+        )
+        .route(
+            "/uploads",
+            routed(post(admit)).layer(observed.route("/uploads")),
+        )
         .route(
             "/uploads/{id}",
             routed(post(take)).layer(observed.route("/uploads/{id}")),
@@ -98,8 +101,14 @@ pub fn router(platform: Arc<Platform>, admins: Arc<dyn Admins>, telemetry: &Tele
             routed(get(follow).head(peek).merge(delete(revoke)))
                 .layer(observed.route("/short/{code}").page_view()),
         )
-        .route("/app.css", routed(get(style)).layer(observed.route("/app.css")))
-        .route("/app.js", routed(get(script)).layer(observed.route("/app.js")));
+        .route(
+            "/app.css",
+            routed(get(style)).layer(observed.route("/app.css")),
+        )
+        .route(
+            "/app.js",
+            routed(get(script)).layer(observed.route("/app.js")),
+        );
     if shared.platform.config().serve {
         routes = routes.route(
             "/pictures/{id}/{file}",
@@ -238,7 +247,11 @@ async fn remove(
             "caches": "copies in browsers and the CDN stay until they expire there",
         });
         // What remains is not seen any more, and the next sweep goes on with it.
-        let status = if whole { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let status = if whole {
+            StatusCode::OK
+        } else {
+            StatusCode::ACCEPTED
+        };
         Ok(json_answer(status, &answer))
     })
     .await
@@ -257,7 +270,11 @@ async fn make_size(
             Failure::Invalid("the body has to be like {\"width\": 450}, in pixels".into())
         })?;
         let (image, made) = shared.platform.make_size(&caller, &id, width).await?;
-        let status = if made.new { StatusCode::CREATED } else { StatusCode::OK };
+        let status = if made.new {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
         let asked = u32::try_from(width).unwrap_or(u32::MAX);
         let answer = answer::size_json(&shared.platform, &image, asked, &made.size);
         Ok(json_answer(status, &answer))
@@ -367,7 +384,10 @@ async fn picture(
 }
 
 async fn page() -> Response {
-    file("text/html; charset=utf-8", include_str!("../assets/index.html"))
+    file(
+        "text/html; charset=utf-8",
+        include_str!("../assets/index.html"),
+    )
 }
 
 async fn style() -> Response {
@@ -375,15 +395,24 @@ async fn style() -> Response {
 }
 
 async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../assets/app.js"))
+    file(
+        "text/javascript; charset=utf-8",
+        include_str!("../assets/app.js"),
+    )
 }
 
 async fn preflight() -> Response {
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, HEAD, POST, DELETE, OPTIONS",
+        ),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -427,10 +456,7 @@ impl Shared {
             _ => false,
         };
         Caller {
-            client: limit::client(
-                text("x-forwarded-for"),
-                self.platform.config().proxies,
-            ),
+            client: limit::client(text("x-forwarded-for"), self.platform.config().proxies),
             token: bearer.filter(|_| !admin).and_then(Token::parse),
             admin,
         }

@@ -27,7 +27,9 @@ pub(super) fn decode(
     let channels = if pixels.alpha { 4 } else { 3 };
     let count = u64::from(pixels.width) * u64::from(pixels.height);
     if pixels.data.len() as u64 != count * channels {
-        return Err(Refusal::Broken("its pixels are not as many as its size says"));
+        return Err(Refusal::Broken(
+            "its pixels are not as many as its size says",
+        ));
     }
     // What was checked before decoding has to be what came out.
     if pixels.width > width || pixels.height > height {
@@ -134,7 +136,10 @@ fn png(clean: &[u8]) -> Result<Decoded, Refusal> {
         png::ColorType::Grayscale => (false, data.iter().flat_map(|&g| [g, g, g]).collect()),
         png::ColorType::GrayscaleAlpha => {
             let (pairs, _) = data.as_chunks::<2>();
-            (true, pairs.iter().flat_map(|&[g, a]| [g, g, g, a]).collect())
+            (
+                true,
+                pairs.iter().flat_map(|&[g, a]| [g, g, g, a]).collect(),
+            )
         }
         png::ColorType::Indexed => return Err(BROKEN),
     };

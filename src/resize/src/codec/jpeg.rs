@@ -120,10 +120,16 @@ impl Frame {
             return Err(Refusal::Truncated);
         };
         if precision != 8 {
-            return Err(Refusal::Unsupported(Format::Jpeg, "more than 8 bits a colour"));
+            return Err(Refusal::Unsupported(
+                Format::Jpeg,
+                "more than 8 bits a colour",
+            ));
         }
         if !matches!(components, 1 | 3 | 4) {
-            return Err(Refusal::Unsupported(Format::Jpeg, "an unusual number of colours"));
+            return Err(Refusal::Unsupported(
+                Format::Jpeg,
+                "an unusual number of colours",
+            ));
         }
         if segment.len() != 6 + 3 * usize::from(components) {
             return Err(Refusal::Broken("its frame header has the wrong length"));

@@ -104,12 +104,16 @@ impl fmt::Display for Refusal {
                 f.write_str("the content is no JPEG, PNG, WebP or GIF picture")
             }
             Refusal::Unsupported(format, how) => {
-                write!(f, "the {} picture uses {how}, which is not read here; save it without", match format {
-                    Format::Jpeg => "JPEG",
-                    Format::Png => "PNG",
-                    Format::Webp => "WebP",
-                    Format::Gif => "GIF",
-                })
+                write!(
+                    f,
+                    "the {} picture uses {how}, which is not read here; save it without",
+                    match format {
+                        Format::Jpeg => "JPEG",
+                        Format::Png => "PNG",
+                        Format::Webp => "WebP",
+                        Format::Gif => "GIF",
+                    }
+                )
             }
             Refusal::SideTooLong {
                 width,

@@ -129,9 +129,7 @@ pub(super) fn first_frame(clean: &[u8]) -> Option<Vec<u8>> {
 type Next<'a> = (([u8; 4], &'a [u8]), &'a [u8]);
 
 fn next(rest: &[u8]) -> Result<Next<'_>, Refusal> {
-    let (head, body) = rest
-        .split_first_chunk::<8>()
-        .ok_or(Refusal::Truncated)?;
+    let (head, body) = rest.split_first_chunk::<8>().ok_or(Refusal::Truncated)?;
     let [k0, k1, k2, k3, l0, l1, l2, l3] = *head;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     let data = body.get(..length).ok_or(Refusal::Truncated)?;
@@ -168,4 +166,3 @@ fn finish(file: &mut [u8]) {
     let length = (file.len() - 8) as u32;
     file[4..8].copy_from_slice(&length.to_le_bytes());
 }
-

@@ -111,7 +111,10 @@ impl Config {
             &needed("TABLE_NAME", "the table of images and links")?,
         );
         config.pictures = url(needed("PICTURES_URL", "where the CDN serves the bucket")?);
-        config.links = url(needed("LINKS_URL", "where `/short` is reached from outside")?);
+        config.links = url(needed(
+            "LINKS_URL",
+            "where `/short` is reached from outside",
+        )?);
         config.serve = false;
         if let Some(text) = var("WIDTHS") {
             let widths: Result<Vec<u32>, _> = text.split(',').map(|w| w.trim().parse()).collect();
@@ -172,7 +175,11 @@ mod tests {
         assert_eq!(config.pictures, "https://cdn.example.org");
         assert!(!config.serve && config.anonymous && config.clicks == Clicks::AtOnce);
         assert!(config.direct * 4 / 3 < 6 << 20);
-        let config = read(&[("WIDTHS", "50, 80"), ("KEEP_DAYS", "0"), ("ANONYMOUS_UPLOAD", "false")]);
+        let config = read(&[
+            ("WIDTHS", "50, 80"),
+            ("KEEP_DAYS", "0"),
+            ("ANONYMOUS_UPLOAD", "false"),
+        ]);
         let config = config.unwrap();
         assert_eq!((config.widths, config.keep), (vec![50, 80], None));
         assert!(!config.anonymous);

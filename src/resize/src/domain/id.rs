@@ -150,7 +150,14 @@ mod tests {
         check("OI23456789AB", true);
         check("ol23456789ab", true);
         check("0123456789ac", false);
-        for wrong in ["", "0123456789a", "0123456789abc", "u123456789ab", "0123456789a/", "0123456789aé"] {
+        for wrong in [
+            "",
+            "0123456789a",
+            "0123456789abc",
+            "u123456789ab",
+            "0123456789a/",
+            "0123456789aé",
+        ] {
             assert_eq!(Code::parse(wrong), None, "{wrong}");
         }
     }

@@ -82,20 +82,38 @@ mod tests {
         };
         check(&[], &[("index.html", "1")], &[]);
         check(&[("index.html", "1")], &[("index.html", "1")], &[]);
-        check(&[("index.html", "1")], &[("index.html", "2")], &["/", "/index.html"]);
-        check(&[("a/index.html", "1"), ("b.css", "1")], &[("b.css", "1")], &["/a/", "/a/index.html"]);
+        check(
+            &[("index.html", "1")],
+            &[("index.html", "2")],
+            &["/", "/index.html"],
+        );
+        check(
+            &[("a/index.html", "1"), ("b.css", "1")],
+            &[("b.css", "1")],
+            &["/a/", "/a/index.html"],
+        );
         check(&[("my index.html", "1")], &[], &["/my%20index.html"]);
         check(&[("100%*.txt", "1")], &[], &["/100%25%2A.txt"]);
         // Named by their content: gone or new, nobody has an older form.
-        check(&[("app-3f9a01bc.js", "1"), ("app.0123abcd.css", "1")], &[], &[]);
+        check(
+            &[("app-3f9a01bc.js", "1"), ("app.0123abcd.css", "1")],
+            &[],
+            &[],
+        );
         // A word is no hash, and neither is a date.
         check(&[("deadbeef.js", "1")], &[], &["/deadbeef.js"]);
-        check(&[("app-defaced.js", "1"), ("log-20260101.txt", "1")], &[], &["/app-defaced.js", "/log-20260101.txt"]);
+        check(
+            &[("app-defaced.js", "1"), ("log-20260101.txt", "1")],
+            &[],
+            &["/app-defaced.js", "/log-20260101.txt"],
+        );
     }
 
     #[test]
     fn too_many_become_one() {
-        let before: Manifest = (0..4_000).map(|i| (format!("{i}.html"), "1".into())).collect();
+        let before: Manifest = (0..4_000)
+            .map(|i| (format!("{i}.html"), "1".into()))
+            .collect();
         assert_eq!(invalidations(&before, &Manifest::new()), ["/*"]);
         assert_eq!(invalidations(&before, &before), [""; 0]);
     }

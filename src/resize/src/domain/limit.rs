@@ -31,7 +31,10 @@ pub fn window(client: &str, what: &str, rate: Rate, now: Time) -> Window {
     let begin = now.floor_to(rate.window);
     let client = base32(&Sha256::digest(client.as_bytes()), 26);
     Window {
-        item: format!("limit#{what}#{client}#{}", begin.since(Time::EPOCH).as_secs()),
+        item: format!(
+            "limit#{what}#{client}#{}",
+            begin.since(Time::EPOCH).as_secs()
+        ),
         end: begin + rate.window,
     }
 }
@@ -53,7 +56,9 @@ pub fn client(forwarded_for: Option<&str>, proxies: usize) -> String {
         let all: Vec<&str> = forwarded_for?.split(',').map(str::trim).collect();
         all.len().checked_sub(1 + back).map(|at| all[at])
     });
-    seen.filter(|a| !a.is_empty()).unwrap_or("direct").to_string()
+    seen.filter(|a| !a.is_empty())
+        .unwrap_or("direct")
+        .to_string()
 }
 
 #[cfg(test)]
@@ -69,7 +74,11 @@ mod tests {
         check(Some("198.51.100.7"), 0, "direct");
         check(Some("198.51.100.7"), 1, "198.51.100.7");
         check(Some("1.2.3.4, 198.51.100.7"), 1, "198.51.100.7");
-        check(Some("1.2.3.4, 198.51.100.7, 203.0.113.9"), 2, "198.51.100.7");
+        check(
+            Some("1.2.3.4, 198.51.100.7, 203.0.113.9"),
+            2,
+            "198.51.100.7",
+        );
         check(Some("198.51.100.7"), 2, "direct");
         check(Some(""), 1, "direct");
     }

@@ -336,13 +336,19 @@ mod tests {
             )]),
             links: BTreeSet::from([code]),
         };
-        assert_eq!(Image::read(&image.id, &image.document()), Some(image.clone()));
+        assert_eq!(
+            Image::read(&image.id, &image.document()),
+            Some(image.clone())
+        );
         assert_eq!(image.document()[SHELF.0], SHELF.1);
         let pending = Image {
             state: State::Pending,
             ..image
         };
-        assert!(!pending.document().contains_key(SHELF.0), "it is not listed");
+        assert!(
+            !pending.document().contains_key(SHELF.0),
+            "it is not listed"
+        );
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub(super) fn uploaded_json(platform: &Platform, done: &Uploaded) -> Response {
             );
         }
     }
-    let status = if done.new { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if done.new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     json_answer(status, &answer)
 }
 
@@ -164,8 +168,14 @@ pub(super) fn file(kind: &'static str, body: &'static str) -> Response {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; \
                   img-src 'self' blob: https: http://127.0.0.1:* http://localhost:*; \
                   connect-src 'self' https:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -177,7 +187,10 @@ pub(super) fn picture(object: ports::Object, etag: &str) -> Response {
     let headers = response.headers_mut();
     // Whatever the bytes are, a browser shows a picture or nothing.
     let policy = "default-src 'none'; sandbox";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    );
     cached(&mut response, etag);
     response
 }
@@ -206,7 +219,10 @@ fn answer(status: StatusCode, kind: &str, body: impl Into<Body>) -> Response {
     }
     let fixed: [(HeaderName, &str); 4] = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "location, retry-after"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "location, retry-after",
+        ),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];

@@ -25,7 +25,8 @@ pub(super) async fn upload(request: Request, limit: u64) -> Result<Upload, Failu
             body,
         });
     }
-    let wrong = |error: multer::Error| Failure::Invalid(format!("the form cannot be read: {error}"));
+    let wrong =
+        |error: multer::Error| Failure::Invalid(format!("the form cannot be read: {error}"));
     let boundary = multer::parse_boundary(kind).map_err(wrong)?;
     let body = whole(request, limit + FORM).await?;
     let stream = futures::stream::once(async { Ok::<Bytes, Infallible>(body) });
@@ -66,6 +67,8 @@ async fn whole(request: Request, limit: u64) -> Result<Bytes, Failure> {
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Failure::TooLarge { limit })
         }
-        Err(error) => Err(Failure::Invalid(format!("the body did not arrive: {error}"))),
+        Err(error) => Err(Failure::Invalid(format!(
+            "the body did not arrive: {error}"
+        ))),
     }
 }

@@ -37,7 +37,9 @@ impl Platform {
         change: &Change,
         condition: Option<&Condition>,
     ) -> ports::Result<Document> {
-        let call = self.items.update(&self.config.table, key, change, condition);
+        let call = self
+            .items
+            .update(&self.config.table, key, change, condition);
         traced(self.table_span("UpdateItem"), call).await
     }
 
@@ -63,10 +65,14 @@ impl Platform {
             cursor,
         };
         let call = self.items.query(&query);
-        traced(self.table_span("Query"), call).await.map_err(|e| match e.kind {
-            ports::Kind::Invalid => super::Failure::Invalid("the cursor is not one of ours".into()),
-            _ => e.into(),
-        })
+        traced(self.table_span("Query"), call)
+            .await
+            .map_err(|e| match e.kind {
+                ports::Kind::Invalid => {
+                    super::Failure::Invalid("the cursor is not one of ours".into())
+                }
+                _ => e.into(),
+            })
     }
 
     /// Writes a picture's file for ever.
@@ -138,13 +144,13 @@ impl Platform {
     }
 }
 
-async fn traced<T>(
-    span: Span,
-    call: impl Future<Output = ports::Result<T>>,
-) -> ports::Result<T> {
+async fn traced<T>(span: Span, call: impl Future<Output = ports::Result<T>>) -> ports::Result<T> {
     let answer = call.instrument(span.clone()).await;
     // A condition that does not hold is an answer, no failure.
-    if answer.as_ref().is_err_and(|e| e.kind != ports::Kind::Conflict) {
+    if answer
+        .as_ref()
+        .is_err_and(|e| e.kind != ports::Kind::Conflict)
+    {
         span.record("otel.status_code", "ERROR");
     }
     answer

@@ -26,7 +26,9 @@ pub enum Failure {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// Nobody said who they are.
-    #[error("this needs the owner token that the upload returned, as `Authorization: Bearer TOKEN`")]
+    #[error(
+        "this needs the owner token that the upload returned, as `Authorization: Bearer TOKEN`"
+    )]
     Unauthorized,
     /// It is somebody else's.
     #[error("the token is not that of an owner of this image")]

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::upload::{Upload, Uploaded};
 use super::{Caller, Failure, Platform, Result, random};
 use crate::codec::Refusal;
+use crate::domain::ImageId;
 use crate::domain::id::base32;
 use crate::domain::record::{key, millis};
-use crate::domain::ImageId;
 
 /// How long an address may be written to.
 pub(super) const VALID: Duration = Duration::from_secs(15 * 60);
@@ -89,7 +89,10 @@ impl Platform {
             return Err(Failure::NotFound("upload"));
         }
         let (ticket, object) = (ticket(id), object(id));
-        let item = self.get(&ticket).await?.ok_or(Failure::NotFound("upload"))?;
+        let item = self
+            .get(&ticket)
+            .await?
+            .ok_or(Failure::NotFound("upload"))?;
         let text = |name: &str| item.get(name).and_then(Value::as_str);
         if let Some(known) = text("image").and_then(ImageId::parse) {
             return Ok(Uploaded {

@@ -43,7 +43,10 @@ impl Platform {
         set.insert("state".into(), image.state.word().into());
         set.insert("since".into(), millis(image.since).into());
         let there = Condition::Exists;
-        match self.update(&Image::key(&image.id), &change, Some(&there)).await {
+        match self
+            .update(&Image::key(&image.id), &change, Some(&there))
+            .await
+        {
             // Links that were added since it was read are in here.
             Ok(item) => Ok(Image::read(&image.id, &item).unwrap_or(image)),
             Err(error) if error.kind == Kind::Conflict => Err(Failure::NotFound("image")),

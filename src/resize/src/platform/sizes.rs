@@ -83,7 +83,10 @@ impl Platform {
         let mut change = Change::default();
         change.set.insert("since".into(), millis(now).into());
         let still = Condition::Equals("since".into(), millis(image.since).into());
-        match self.update(&Image::key(&image.id), &change, Some(&still)).await {
+        match self
+            .update(&Image::key(&image.id), &change, Some(&still))
+            .await
+        {
             Ok(_) => {}
             Err(error) if error.kind == Kind::Conflict => return Ok(None),
             Err(error) => return Err(error.into()),

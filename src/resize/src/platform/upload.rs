@@ -121,7 +121,9 @@ impl Platform {
     async fn decode(&self, id: &ImageId, body: Bytes, bytes: u64) -> Result<(Picture, Vec<Made>)> {
         let limits = self.config.limits;
         // The container is walked once; that is quick, but not for the threads that answer.
-        let read = self.pool.run(3 * bytes, move || Picture::read(&body, &limits));
+        let read = self
+            .pool
+            .run(3 * bytes, move || Picture::read(&body, &limits));
         let judged = match read.await? {
             Ok(picture) => self.resize(picture, self.config.widths.clone()).await?,
             Err(refusal) => Err(refusal),
@@ -179,7 +181,9 @@ impl Platform {
             Err(error) => return Err(error.into()),
         }
         let Some(known) = self.load(&image.id).await? else {
-            return Err(Failure::Conflict("the image was deleted just now; try again"));
+            return Err(Failure::Conflict(
+                "the image was deleted just now; try again",
+            ));
         };
         if !self.given_up(&known, self.clock.now()) {
             // Both finish the same work; what is written twice is the same.
@@ -190,7 +194,9 @@ impl Platform {
             set: image.document(),
             ..Change::default()
         };
-        change.set.insert("short".into(), known.short.as_str().into());
+        change
+            .set
+            .insert("short".into(), known.short.as_str().into());
         let still = Condition::Equals("since".into(), millis(known.since).into());
         match self.update(&key, &change, Some(&still)).await {
             Ok(_) => Ok((
@@ -256,7 +262,11 @@ impl Platform {
                 Some(now) if now.state == State::Pending => {
                     image.short = Code::from_random(random()?);
                 }
-                _ => return Err(Failure::Conflict("the image was deleted just now; try again")),
+                _ => {
+                    return Err(Failure::Conflict(
+                        "the image was deleted just now; try again",
+                    ));
+                }
             }
         }
         Err(Failure::Conflict("no free short link was found; try again"))
@@ -286,7 +296,10 @@ impl Platform {
                 table,
                 key: Image::key(&image.id),
                 change,
-                condition: Some(Condition::Equals("state".into(), State::Pending.word().into())),
+                condition: Some(Condition::Equals(
+                    "state".into(),
+                    State::Pending.word().into(),
+                )),
             },
         ]
     }
@@ -305,7 +318,10 @@ impl Platform {
         let mut change = Change::default();
         change.set.insert("owners".into(), json!(image.owners));
         let unchanged = Condition::Equals("owners".into(), before);
-        match self.update(&Image::key(&image.id), &change, Some(&unchanged)).await {
+        match self
+            .update(&Image::key(&image.id), &change, Some(&unchanged))
+            .await
+        {
             Ok(_) => Ok(image),
             Err(error) if error.kind == Kind::Conflict => {
                 Err(Failure::Conflict("the image changed just now; try again"))

@@ -28,15 +28,26 @@ fn every_format_becomes_all_its_sizes() {
     ];
     for (file, format) in &cases {
         let picture = read(file);
-        assert_eq!((picture.format, picture.width, picture.height), (*format, 800, 600));
+        assert_eq!(
+            (picture.format, picture.width, picture.height),
+            (*format, 800, 600)
+        );
         for &engine in ENGINES {
             let all = picture.make(&[100, 300, 600], engine).unwrap();
             let sizes: Vec<_> = all.iter().map(|m| (m.asked, m.width, m.height)).collect();
             assert_eq!(sizes, [(600, 600, 450), (300, 300, 225), (100, 100, 75)]);
             for one in &all {
                 let (_, _, width, height) = look(&one.body);
-                assert_eq!((width, height), (one.width, one.height), "{format:?} {engine:?}");
-                let output = if one.body.starts_with(b"RIFF") { Output::Webp } else { Output::Jpeg };
+                assert_eq!(
+                    (width, height),
+                    (one.width, one.height),
+                    "{format:?} {engine:?}"
+                );
+                let output = if one.body.starts_with(b"RIFF") {
+                    Output::Webp
+                } else {
+                    Output::Jpeg
+                };
                 assert_eq!(output, format.output());
             }
         }
@@ -165,22 +176,44 @@ fn nothing_is_left_of_place_and_device() {
         ("gif", made::gif_animated(90, 120), false),
     ] {
         let has = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
-        assert!(has(&file, b"SecretCam42") || has(&file, b"GPS 51.5 N"), "{name}");
+        assert!(
+            has(&file, b"SecretCam42") || has(&file, b"GPS 51.5 N"),
+            "{name}"
+        );
         let picture = read(&file);
         assert_eq!((picture.width, picture.height), (90, 120), "{name}");
         let mut all = vec![picture.clean.clone()];
         for &engine in ENGINES {
-            all.extend(picture.make(&[90, 30], engine).unwrap().into_iter().map(|m| m.body));
+            all.extend(
+                picture
+                    .make(&[90, 30], engine)
+                    .unwrap()
+                    .into_iter()
+                    .map(|m| m.body),
+            );
         }
         for bytes in all {
-            for word in [b"SecretCam42".as_slice(), b"GPS 51.5 N", b"whole film", b"xap/1.0", b"\x88\x25"] {
-                assert!(!has(&bytes, word) || word == b"\x88\x25", "{name} still says {word:?}");
+            for word in [
+                b"SecretCam42".as_slice(),
+                b"GPS 51.5 N",
+                b"whole film",
+                b"xap/1.0",
+                b"\x88\x25",
+            ] {
+                assert!(
+                    !has(&bytes, word) || word == b"\x88\x25",
+                    "{name} still says {word:?}"
+                );
             }
         }
         // Pixels and orientation are what they were; and what is clean stays as it is.
         let again = read(&picture.clean);
         assert_eq!(again.clean, picture.clean, "{name}");
-        assert_eq!((again.width, again.height), (90, 120), "{name}: turned {turned}");
+        assert_eq!(
+            (again.width, again.height),
+            (90, 120),
+            "{name}: turned {turned}"
+        );
         assert_eq!(
             again.make(&[90], Engine::Pure).unwrap(),
             picture.make(&[90], Engine::Pure).unwrap(),
@@ -231,8 +264,16 @@ fn sixteen_bits_grey_and_palettes_are_read() {
             assert!(near(&seen, &expect, 6), "{kind:?} {engine:?}: {seen:?}");
         }
     };
-    check((Rgb, Sixteen), &[0x80, 0xff, 0x40, 0x00, 0x20, 0x00], [128, 64, 32]);
-    check((Rgba, Sixteen), &[200, 0, 0, 0, 0, 0, 0xff, 0xff], [200, 0, 0]);
+    check(
+        (Rgb, Sixteen),
+        &[0x80, 0xff, 0x40, 0x00, 0x20, 0x00],
+        [128, 64, 32],
+    );
+    check(
+        (Rgba, Sixteen),
+        &[200, 0, 0, 0, 0, 0, 0xff, 0xff],
+        [200, 0, 0],
+    );
     check((Grayscale, Eight), &[90], [90, 90, 90]);
     check((Grayscale, Sixteen), &[90, 7], [90, 90, 90]);
     check((GrayscaleAlpha, Eight), &[0, 0], [255, 255, 255]);
@@ -265,7 +306,9 @@ fn colours_mean_the_same_after_their_profile_is_gone() {
         let mut encoder = jpeg_encoder::Encoder::new(&mut plain, 98);
         encoder.add_icc_profile(&p3).unwrap();
         let data = rgb.repeat(64 * 64);
-        encoder.encode(&data, 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+        encoder
+            .encode(&data, 64, 64, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
         plain
     };
     for &engine in ENGINES {
@@ -282,6 +325,12 @@ fn colours_mean_the_same_after_their_profile_is_gone() {
     let kept = read(&in_p3([1, 2, 3])).clean;
     assert!(kept.windows(11).any(|w| w == b"ICC_PROFILE"));
     // One that is none is passed over.
-    let broken = made::with_segments(&made::jpeg(64, 64), &[(0xe2, b"ICC_PROFILE\0\x01\x01nonsense")]);
-    assert_eq!(make(&broken, &[32], Engine::Pure), make(&made::jpeg(64, 64), &[32], Engine::Pure));
+    let broken = made::with_segments(
+        &made::jpeg(64, 64),
+        &[(0xe2, b"ICC_PROFILE\0\x01\x01nonsense")],
+    );
+    assert_eq!(
+        make(&broken, &[32], Engine::Pure),
+        make(&made::jpeg(64, 64), &[32], Engine::Pure)
+    );
 }

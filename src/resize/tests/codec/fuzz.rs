@@ -64,7 +64,10 @@ fn whatever_comes_is_a_picture_or_a_reason() {
         }
     }
     // A loop that refuses everything at the door would test nothing behind it.
-    assert!(accepted > rounds() / 20 && refused > rounds() / 20, "{accepted} / {refused}");
+    assert!(
+        accepted > rounds() / 20 && refused > rounds() / 20,
+        "{accepted} / {refused}"
+    );
 }
 
 fn mutate(random: &mut fastrand::Rng, file: &mut Vec<u8>, corpus: &[Vec<u8>]) {
@@ -74,7 +77,11 @@ fn mutate(random: &mut fastrand::Rng, file: &mut Vec<u8>, corpus: &[Vec<u8>]) {
     let at = random.usize(..file.len());
     match random.u8(..8) {
         0..=2 => file[at] ^= 1 << random.u8(..8),
-        3 => file[at] = *random.choice(&[0x00, 0xff, 0x7f, 0x80, 0xd8, 0xd9, 0xda]).unwrap(),
+        3 => {
+            file[at] = *random
+                .choice(&[0x00, 0xff, 0x7f, 0x80, 0xd8, 0xd9, 0xda])
+                .unwrap()
+        }
         4 => {
             let end = (at + random.usize(1..64)).min(file.len());
             file.drain(at..end);

@@ -23,8 +23,16 @@ fn check(name: &str, file: &[u8], reason: &str) {
 fn what_is_no_picture_is_refused_whatever_its_name() {
     check("nothing", b"", "empty");
     check("text", b"hello.jpg", "unknown-format");
-    check("a page", b"<html><script>alert(1)</script>", "unknown-format");
-    check("a drawing", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unknown-format");
+    check(
+        "a page",
+        b"<html><script>alert(1)</script>",
+        "unknown-format",
+    );
+    check(
+        "a drawing",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "unknown-format",
+    );
     check("an archive", b"PK\x03\x04", "unknown-format");
     check("a bitmap", b"BM\x3a\0\0\0", "unknown-format");
     check("another RIFF", b"RIFF\x04\0\0\0WAVE", "unknown-format");
@@ -97,7 +105,12 @@ fn a_bomb_is_refused_before_it_is_unpacked() {
     check("more pixels than there are", &says(4000, 4000), "broken");
     // Real pixels, all the same: 50 MB out of a few kB are within the limits and still bounded.
     let flat = vec![0u8; 30_000];
-    let wide = made::png(30_000, 1, (png::ColorType::Grayscale, png::BitDepth::Eight), &flat);
+    let wide = made::png(
+        30_000,
+        1,
+        (png::ColorType::Grayscale, png::BitDepth::Eight),
+        &flat,
+    );
     check("30,000 x 1", &wide, "side-too-long");
     // A progressive JPEG keeps all its coefficients.
     let tight = Limits {
@@ -106,7 +119,13 @@ fn a_bomb_is_refused_before_it_is_unpacked() {
     };
     let refused = Picture::read(&made::progressive(2000, 1500), &tight).unwrap_err();
     assert_eq!(refused.reason(), "too-much-memory");
-    let refused = Picture::read(&made::jpeg(800, 600), &Limits { bytes: 1000, ..limits });
+    let refused = Picture::read(
+        &made::jpeg(800, 600),
+        &Limits {
+            bytes: 1000,
+            ..limits
+        },
+    );
     assert_eq!(refused.unwrap_err().reason(), "too-many-bytes");
     // JPEG says its size in 16 bits.
     let mut jpeg = made::jpeg(64, 64);
@@ -141,8 +160,16 @@ fn a_file_that_is_two_things_is_stored_as_the_picture_alone() {
         file.extend_from_slice(payload);
         let picture = Picture::read(file, &Limits::default()).unwrap();
         let clean = &picture.clean;
-        assert!(!clean.windows(8).any(|w| w == b"<script>"), "{:?}", picture.format);
-        assert!(!clean.windows(4).any(|w| w == b"PK\x05\x06"), "{:?}", picture.format);
+        assert!(
+            !clean.windows(8).any(|w| w == b"<script>"),
+            "{:?}",
+            picture.format
+        );
+        assert!(
+            !clean.windows(4).any(|w| w == b"PK\x05\x06"),
+            "{:?}",
+            picture.format
+        );
         assert!(picture.make(&[50], ENGINES[0]).is_ok());
     }
 }
@@ -168,7 +195,11 @@ fn a_wrong_checksum_and_a_second_size_are_refused() {
 fn what_is_not_read_is_said() {
     let jpeg = made::jpeg(60, 60);
     let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
-    for (marker, word) in [(0xc3, "lossless"), (0xc9, "arithmetic"), (0xc5, "hierarchical")] {
+    for (marker, word) in [
+        (0xc3, "lossless"),
+        (0xc9, "arithmetic"),
+        (0xc5, "hierarchical"),
+    ] {
         let mut file = jpeg.clone();
         file[frame + 1] = marker;
         let refusal = Picture::read(&file, &Limits::default()).unwrap_err();

@@ -123,7 +123,10 @@ pub fn webp_animated(width: u32, height: u32) -> Vec<u8> {
     config.lossless = 1;
     let mut encoder = webp::AnimEncoder::new(width, height, &config);
     let count = (width * height) as usize;
-    let (red, blue) = ([220, 0, 0, 255].repeat(count), [0, 0, 220, 255].repeat(count));
+    let (red, blue) = (
+        [220, 0, 0, 255].repeat(count),
+        [0, 0, 220, 255].repeat(count),
+    );
     encoder.add_frame(webp::AnimFrame::from_rgba(&red, width, height, 0));
     encoder.add_frame(webp::AnimFrame::from_rgba(&blue, width, height, 100));
     encoder.encode().to_vec()
@@ -140,7 +143,9 @@ pub fn gif_animated(width: u16, height: u16) -> Vec<u8> {
     for colour in [0, 1] {
         let pixels = vec![colour; usize::from(width) * usize::from(height)];
         encoder
-            .write_frame(&gif::Frame::from_indexed_pixels(width, height, pixels, None))
+            .write_frame(&gif::Frame::from_indexed_pixels(
+                width, height, pixels, None,
+            ))
             .unwrap();
     }
     drop(encoder);

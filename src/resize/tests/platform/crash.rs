@@ -14,17 +14,27 @@ const GIVEN_UP: Duration = Duration::from_secs(61);
 async fn whole(world: &World) {
     let items = world.items().await;
     assert_eq!(items.len(), 2, "{items:?}");
-    assert!(items[0].starts_with("image#") && items[1].starts_with("link#"), "{items:?}");
+    assert!(
+        items[0].starts_with("image#") && items[1].starts_with("link#"),
+        "{items:?}"
+    );
     let objects = world.objects().await;
     assert_eq!(objects.len(), 4, "{objects:?}");
     let list = world.get("/images").await.json();
     let image = &list["images"][0];
     for size in ["100", "300", "600"] {
         let url = image["sizes"][size]["url"].as_str().unwrap();
-        assert_eq!(world.get(&format!("/{url}")).await.status, StatusCode::OK, "{size}");
+        assert_eq!(
+            world.get(&format!("/{url}")).await.status,
+            StatusCode::OK,
+            "{size}"
+        );
     }
     let short = image["short_url"].as_str().unwrap();
-    assert_eq!(world.get(&format!("/{short}")).await.status, StatusCode::FOUND);
+    assert_eq!(
+        world.get(&format!("/{short}")).await.status,
+        StatusCode::FOUND
+    );
 }
 
 /// Uploads with a store that dies after so many calls; answers whether it did.
@@ -38,7 +48,11 @@ async fn crash_at(world: &World, file: &[u8], calls: i64) -> bool {
             assert!(calls < 40, "it dies without an end");
             // What is half-made is not seen.
             let list = world.get("/images").await.json();
-            assert_eq!(list["images"].as_array().unwrap().len(), 0, "after {calls} calls");
+            assert_eq!(
+                list["images"].as_array().unwrap().len(),
+                0,
+                "after {calls} calls"
+            );
             true
         }
         other => panic!("after {calls} calls: {other}: {}", answer.json()),
@@ -55,12 +69,21 @@ async fn an_upload_that_died_anywhere_is_completed_by_the_next() {
         if died {
             world.step(GIVEN_UP);
             let again = world.upload("a.jpg", &file, &[]).await;
-            assert_eq!(again.status, StatusCode::CREATED, "after {calls}: {}", again.json());
+            assert_eq!(
+                again.status,
+                StatusCode::CREATED,
+                "after {calls}: {}",
+                again.json()
+            );
             let token = again.json()["owner_token"].as_str().unwrap().to_string();
             whole(&world).await;
             let id = again.json()["id"].as_str().unwrap().to_string();
             let gone = world.delete(&format!("/images/{id}"), Some(&token)).await;
-            assert_eq!(gone.status, StatusCode::OK, "after {calls}: who completed it owns it");
+            assert_eq!(
+                gone.status,
+                StatusCode::OK,
+                "after {calls}: who completed it owns it"
+            );
             assert_eq!(world.items().await, [""; 0]);
         } else {
             whole(&world).await;
@@ -81,7 +104,11 @@ async fn an_upload_that_died_anywhere_is_completed_or_removed_by_a_sweep() {
             break;
         }
         let early = world.platform.sweep().await.unwrap();
-        assert_eq!(early.repaired + early.removed, 0, "it may still be on its way");
+        assert_eq!(
+            early.repaired + early.removed,
+            0,
+            "it may still be on its way"
+        );
         world.step(GIVEN_UP);
         let swept = world.platform.sweep().await.unwrap();
         assert_eq!(swept.failed, 0, "after {calls}");
@@ -101,7 +128,10 @@ async fn an_upload_that_died_anywhere_is_completed_or_removed_by_a_sweep() {
         assert_eq!(world.platform.sweep().await.unwrap(), Default::default());
         calls += 1;
     }
-    assert!(repaired > 0 && removed > 0, "{repaired} repaired, {removed} removed");
+    assert!(
+        repaired > 0 && removed > 0,
+        "{repaired} repaired, {removed} removed"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +144,11 @@ async fn looking_at_a_half_made_image_completes_it() {
         if !crash_at(&world, &file, calls).await {
             break;
         }
-        assert_eq!(world.get(&format!("/images/{id}")).await.status, 404, "not seen yet");
+        assert_eq!(
+            world.get(&format!("/images/{id}")).await.status,
+            404,
+            "not seen yet"
+        );
         world.step(GIVEN_UP);
         if world.get(&format!("/images/{id}")).await.status == StatusCode::OK {
             whole(&world).await;
@@ -140,14 +174,22 @@ async fn a_delete_that_died_anywhere_is_finished_by_a_sweep() {
         if answer.status == StatusCode::ACCEPTED {
             let remains = answer.json()["remains"].as_array().unwrap().len();
             assert!(remains > 0, "{}", answer.json());
-            assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND, "not seen any more");
+            assert_eq!(
+                world.get(&path).await.status,
+                StatusCode::NOT_FOUND,
+                "not seen any more"
+            );
             let swept = world.platform.sweep().await.unwrap();
             assert_eq!((swept.removed, swept.failed), (1, 0), "after {calls}");
             assert_eq!(world.items().await, [""; 0]);
             assert_eq!(world.objects().await, [""; 0]);
         } else {
             // Not even the beginning was written: all is as it was.
-            assert_eq!(world.get(&path).await.status, StatusCode::OK, "after {calls}");
+            assert_eq!(
+                world.get(&path).await.status,
+                StatusCode::OK,
+                "after {calls}"
+            );
         }
         calls += 1;
     }
@@ -168,7 +210,10 @@ async fn a_delete_reports_what_remains() {
     world.fuse.sticky.store(false, Ordering::SeqCst);
     // Asked again it finishes; so would a sweep.
     let answer = world.delete(&path, image["owner_token"].as_str()).await;
-    assert_eq!((answer.status, &answer.json()["deleted"]), (StatusCode::OK, &true.into()));
+    assert_eq!(
+        (answer.status, &answer.json()["deleted"]),
+        (StatusCode::OK, &true.into())
+    );
     assert_eq!(world.items().await, [""; 0]);
     // And the same file can come again at once.
     let again = world.upload("a.jpg", &jpeg(700, 500, 5), &[]).await;
@@ -200,7 +245,10 @@ async fn images_go_when_their_time_is_over() {
     world.step(Duration::from_secs(1));
     assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);
     let short = image["short_url"].as_str().unwrap();
-    assert_eq!(world.get(&format!("/{short}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        world.get(&format!("/{short}")).await.status,
+        StatusCode::NOT_FOUND
+    );
     world.platform.sweep().await.unwrap();
     assert_eq!(world.items().await, [""; 0]);
     assert_eq!(world.objects().await, [""; 0]);
@@ -211,7 +259,10 @@ async fn what_nobody_knows_any_more_is_removed_later() {
     let world = World::new().await;
     world.upload("a.jpg", &jpeg(700, 500, 8), &[]).await;
     let lost = resize::domain::ImageId::of(b"lost");
-    for key in [format!("pictures/{lost}/600.jpg"), "incoming/abc".to_string()] {
+    for key in [
+        format!("pictures/{lost}/600.jpg"),
+        "incoming/abc".to_string(),
+    ] {
         let object = NewObject {
             bucket: BUCKET.into(),
             key,

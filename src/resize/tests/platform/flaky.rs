@@ -163,7 +163,10 @@ pub async fn all_items(items: &dyn Items, table: &str) -> Vec<Item> {
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
-        let page = items.scan(table, "pk", 100, cursor.as_deref()).await.unwrap();
+        let page = items
+            .scan(table, "pk", 100, cursor.as_deref())
+            .await
+            .unwrap();
         all.extend(page.items);
         cursor = page.next;
         if cursor.is_none() {

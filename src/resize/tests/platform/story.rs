@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::world::{BUCKET, World, jpeg};
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
 }
 
 #[tokio::test]
@@ -19,9 +21,15 @@ async fn an_image_is_uploaded_seen_shared_and_deleted() {
     let answer = world.upload("holiday.jpg", &jpeg(800, 600, 1), &[]).await;
     assert_eq!(answer.status, StatusCode::CREATED);
     let image = answer.json();
-    let (id, token) = (text(&image["id"]).to_string(), text(&image["owner_token"]).to_string());
+    let (id, token) = (
+        text(&image["id"]).to_string(),
+        text(&image["owner_token"]).to_string(),
+    );
     assert_eq!(image["name"], "holiday.jpg");
-    assert_eq!((image["width"].as_u64(), image["height"].as_u64()), (Some(800), Some(600)));
+    assert_eq!(
+        (image["width"].as_u64(), image["height"].as_u64()),
+        (Some(800), Some(600))
+    );
     let sizes: Vec<&String> = image["sizes"].as_object().unwrap().keys().collect();
     assert_eq!(sizes, ["100", "300", "600"]);
     assert_eq!(image["sizes"]["300"]["height"], 225);
@@ -71,7 +79,10 @@ async fn an_image_is_uploaded_seen_shared_and_deleted() {
     assert_eq!(world.platform.link(&code).await.unwrap().clicks, 3);
     // As somebody typed it.
     let typed = code.as_str().to_uppercase();
-    assert_eq!(world.get(&format!("/short/{typed}")).await.status, StatusCode::FOUND);
+    assert_eq!(
+        world.get(&format!("/short/{typed}")).await.status,
+        StatusCode::FOUND
+    );
 
     // Another size, and one that would be an enlargement.
     let path = format!("/images/{id}/sizes");
@@ -80,7 +91,10 @@ async fn an_image_is_uploaded_seen_shared_and_deleted() {
     assert_eq!(made.json()["width"], 450);
     let again = world.post(&path, Some(&token), r#"{"width": 450}"#).await;
     assert_eq!((again.status, again.json()), (StatusCode::OK, made.json()));
-    let large = world.post(&path, Some(&token), r#"{"width": 5000}"#).await.json();
+    let large = world
+        .post(&path, Some(&token), r#"{"width": 5000}"#)
+        .await
+        .json();
     assert_eq!(large["width"], 800);
     assert_eq!(large["enlarged"], false);
     assert!(text(&large["note"]).contains("never enlarged"), "{large}");
@@ -92,7 +106,11 @@ async fn an_image_is_uploaded_seen_shared_and_deleted() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
     let other = format!("/{}", text(&made.json()["short_url"]));
     let click = world.get(&other).await;
-    assert!(click.header("location").ends_with("/450.jpg"), "{}", click.header("location"));
+    assert!(
+        click.header("location").ends_with("/450.jpg"),
+        "{}",
+        click.header("location")
+    );
     world.step(Duration::from_secs(3600));
     assert_eq!(world.get(&other).await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.get(&short).await.status, StatusCode::FOUND);
@@ -101,10 +119,22 @@ async fn an_image_is_uploaded_seen_shared_and_deleted() {
     let gone = world.delete(&format!("/images/{id}"), Some(&token)).await;
     assert_eq!(gone.status, StatusCode::OK);
     let gone = gone.json();
-    assert_eq!((&gone["deleted"], &gone["remains"]), (&json!(true), &json!([])));
+    assert_eq!(
+        (&gone["deleted"], &gone["remains"]),
+        (&json!(true), &json!([]))
+    );
     assert_eq!(gone["links"], 2, "{gone}");
-    for path in [short, other, format!("/images/{id}"), format!("/{}", addresses[0])] {
-        assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    for path in [
+        short,
+        other,
+        format!("/images/{id}"),
+        format!("/{}", addresses[0]),
+    ] {
+        assert_eq!(
+            world.get(&path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
     assert_eq!(world.objects().await, [""; 0]);
     assert_eq!(world.items().await, [""; 0]);
@@ -123,13 +153,25 @@ async fn the_same_file_is_the_same_image() {
     assert_eq!(second["id"], first["id"]);
     assert_eq!(second["short_url"], first["short_url"]);
     assert_eq!(second["name"], "a.jpg");
-    assert_eq!(second["owner_token"], Value::Null, "only the first owner has it");
+    assert_eq!(
+        second["owner_token"],
+        Value::Null,
+        "only the first owner has it"
+    );
     assert_eq!(world.objects().await, objects);
     // A picture as the body itself is the same file, too.
     let raw = world
-        .ask(Method::POST, "/upload", &[("content-type", "image/jpeg")], file)
+        .ask(
+            Method::POST,
+            "/upload",
+            &[("content-type", "image/jpeg")],
+            file,
+        )
         .await;
-    assert_eq!((raw.status, &raw.json()["id"]), (StatusCode::OK, &first["id"]));
+    assert_eq!(
+        (raw.status, &raw.json()["id"]),
+        (StatusCode::OK, &first["id"])
+    );
 }
 
 #[tokio::test]
@@ -149,9 +191,15 @@ async fn two_at_once_make_one_image() {
         .filter(|t| !t.is_null())
         .collect();
     assert_eq!(tokens.len(), 1, "one of them owns it");
-    assert_eq!(world.objects().await.len(), 3, "original, 100, 300 (600 is 300)");
+    assert_eq!(
+        world.objects().await.len(),
+        3,
+        "original, 100, 300 (600 is 300)"
+    );
     let id = text(&first["id"]);
-    let gone = world.delete(&format!("/images/{id}"), tokens[0].as_str()).await;
+    let gone = world
+        .delete(&format!("/images/{id}"), tokens[0].as_str())
+        .await;
     assert_eq!(gone.status, StatusCode::OK, "{}", gone.json());
     assert_eq!(world.items().await, [""; 0]);
 }
@@ -173,9 +221,18 @@ async fn what_is_refused_leaves_nothing_and_is_told_why() {
     };
     let whole = jpeg(400, 300, 1);
     assert_eq!(check("empty.jpg", b"", 400, "empty").await, 1.0);
-    assert_eq!(check("page.jpg", b"<html>", 415, "unknown-format").await, 1.0);
-    assert_eq!(check("cut.jpg", &whole[..whole.len() / 2], 422, "truncated").await, 1.0);
-    assert_eq!(check("large.jpg", &vec![0xff; 2 << 20], 413, "too-many-bytes").await, 0.0);
+    assert_eq!(
+        check("page.jpg", b"<html>", 415, "unknown-format").await,
+        1.0
+    );
+    assert_eq!(
+        check("cut.jpg", &whole[..whole.len() / 2], 422, "truncated").await,
+        1.0
+    );
+    assert_eq!(
+        check("large.jpg", &vec![0xff; 2 << 20], 413, "too-many-bytes").await,
+        0.0
+    );
     let answer = world
         .ask(
             Method::POST,
@@ -221,8 +278,17 @@ async fn a_large_file_goes_to_the_bucket_itself() {
     assert_eq!(done.status, StatusCode::CREATED, "{}", done.json());
     assert_eq!(done.json()["name"], "big.jpg");
     let again = world.post(&then, None, "").await;
-    assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &done.json()["id"]));
-    assert!(world.objects().await.iter().all(|k| !k.starts_with("incoming/")));
+    assert_eq!(
+        (again.status, &again.json()["id"]),
+        (StatusCode::OK, &done.json()["id"])
+    );
+    assert!(
+        world
+            .objects()
+            .await
+            .iter()
+            .all(|k| !k.starts_with("incoming/"))
+    );
 
     // What is no picture does not stay.
     let ticket = world.post("/uploads", None, &body.to_string()).await.json();
@@ -234,10 +300,19 @@ async fn a_large_file_goes_to_the_bucket_itself() {
     };
     world.store.objects().put(&object).await.unwrap();
     assert_eq!(world.post(&then, None, "").await.status, 415);
-    assert!(world.objects().await.iter().all(|k| !k.starts_with("incoming/")));
+    assert!(
+        world
+            .objects()
+            .await
+            .iter()
+            .all(|k| !k.starts_with("incoming/"))
+    );
 
     for (body, status) in [
-        (json!({ "size": 1u64 << 40, "content_type": "image/jpeg" }), 413),
+        (
+            json!({ "size": 1u64 << 40, "content_type": "image/jpeg" }),
+            413,
+        ),
         (json!({ "size": 0, "content_type": "image/jpeg" }), 400),
         (json!({ "size": 10, "content_type": "text/html" }), 400),
         (json!({ "size": "10" }), 400),
@@ -246,7 +321,9 @@ async fn a_large_file_goes_to_the_bucket_itself() {
         assert_eq!(answer.status, status, "{body}");
     }
     for wrong in ["x", "../../images", "00000000000000000000000000"] {
-        let answer = world.post(&format!("/uploads/{}", wrong.replace('/', "%2f")), None, "").await;
+        let answer = world
+            .post(&format!("/uploads/{}", wrong.replace('/', "%2f")), None, "")
+            .await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{wrong}");
     }
 }
@@ -255,7 +332,9 @@ async fn a_large_file_goes_to_the_bucket_itself() {
 async fn images_are_listed_newest_first_page_by_page() {
     let world = World::new().await;
     for seed in 0..5 {
-        world.upload(&format!("{seed}.jpg"), &jpeg(20, 20, seed * 40), &[]).await;
+        world
+            .upload(&format!("{seed}.jpg"), &jpeg(20, 20, seed * 40), &[])
+            .await;
         world.step(Duration::from_secs(1));
     }
     let mut names = Vec::new();
@@ -322,14 +401,22 @@ async fn what_happens_is_counted() {
     world.get("/images").await;
     assert_eq!(World::metric(&world.output.take_lines(), "PageView"), 1.0);
     let token = text(&image["owner_token"]);
-    world.delete(&format!("/images/{}", text(&image["id"])), Some(token)).await;
-    assert_eq!(World::metric(&world.output.take_lines(), "ImagesDeleted"), 1.0);
+    world
+        .delete(&format!("/images/{}", text(&image["id"])), Some(token))
+        .await;
+    assert_eq!(
+        World::metric(&world.output.take_lines(), "ImagesDeleted"),
+        1.0
+    );
     // Every metric of every line is declared.
     let declared = resize::declared();
     for line in lines {
         let line: Value = serde_json::from_str(&line).unwrap();
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-        for metric in directives.iter().flat_map(|d| d["Metrics"].as_array().unwrap()) {
+        for metric in directives
+            .iter()
+            .flat_map(|d| d["Metrics"].as_array().unwrap())
+        {
             let name = text(&metric["Name"]);
             assert!(declared.iter().any(|d| d.name == name), "{name}");
         }

@@ -159,13 +159,15 @@ impl World {
     pub async fn post(&self, path: &str, token: Option<&str>, body: &str) -> Answer {
         let bearer = token.map(|t| format!("Bearer {t}"));
         let headers: Vec<(&str, &str)> = bearer.iter().map(|b| ("authorization", &**b)).collect();
-        self.ask(Method::POST, path, &headers, body.to_string()).await
+        self.ask(Method::POST, path, &headers, body.to_string())
+            .await
     }
 
     pub async fn delete(&self, path: &str, token: Option<&str>) -> Answer {
         let bearer = token.map(|t| format!("Bearer {t}"));
         let headers: Vec<(&str, &str)> = bearer.iter().map(|b| ("authorization", &**b)).collect();
-        self.ask(Method::DELETE, path, &headers, Body::empty()).await
+        self.ask(Method::DELETE, path, &headers, Body::empty())
+            .await
     }
 
     /// The keys of all objects.
@@ -185,7 +187,12 @@ impl World {
     pub fn metric(lines: &[String], name: &str) -> f64 {
         lines
             .iter()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok()?.get(name)?.as_f64())
+            .filter_map(|line| {
+                serde_json::from_str::<Value>(line)
+                    .ok()?
+                    .get(name)?
+                    .as_f64()
+            })
             .sum()
     }
 }

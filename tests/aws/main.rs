@@ -11,9 +11,9 @@ mod differential;
 mod inventory;
 mod metrics;
 mod moto;
+mod pictures;
 mod proxy;
 mod reconcile;
-mod pictures;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -47,7 +47,10 @@ async fn main() {
     let register = Register::new(items.clone(), config.tables.clone());
     let begun = Instant::now();
     subscribe(&register, people, &*clock).await;
-    println!("{people} subscriptions in {:.1} s", begun.elapsed().as_secs_f64());
+    println!(
+        "{people} subscriptions in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
 
     let mailbox = Arc::new(store.mailbox());
     let outlets = Outlets {
@@ -57,9 +60,16 @@ async fn main() {
         subscriptions: Arc::new(store.subscriptions()),
         queues: Arc::new(store.queues()),
     };
-    let notifier = Notifier::new(items.clone(), outlets, clock.clone(), config, &Telemetry::off());
+    let notifier = Notifier::new(
+        items.clone(),
+        outlets,
+        clock.clone(),
+        config,
+        &Telemetry::off(),
+    );
     let now = clock.now();
-    let body = json!({ "title": "Open day", "description": "All are welcome.", "date": "2030-03-14" });
+    let body =
+        json!({ "title": "Open day", "description": "All are welcome.", "date": "2030-03-14" });
     let id = ids::sortable(now, [7; 10]);
     let new = NewEvent::read(&body, now).unwrap();
     register.create(id.clone(), new, None, now).await.unwrap();
@@ -118,14 +128,21 @@ async fn main() {
             };
             let done = notifier.handle(Event::Queue(batch), &none).await.unwrap();
             assert!(done.failed.is_empty());
-            store.queues().delete("fan-out", &message.receipt).await.unwrap();
+            store
+                .queues()
+                .delete("fan-out", &message.receipt)
+                .await
+                .unwrap();
         }
     };
     futures::join!(work, watch);
     let took = begun.elapsed().as_secs_f64();
     let end = notifier.job(&job).await.unwrap().unwrap();
     assert_eq!((end.told as usize, end.failed), (people, 0));
-    println!("{people} mails in {took:.1} s: {:.0} a second, each durable", people as f64 / took);
+    println!(
+        "{people} mails in {took:.1} s: {:.0} a second, each durable",
+        people as f64 / took
+    );
     if !tiny && let (Some(first), Some(last)) = (memory.first(), memory.last()) {
         println!("memory: {first} MiB after a tenth, {last} MiB at the end");
         assert!(last.saturating_sub(*first) <= FLAT, "memory is not flat");
@@ -162,8 +179,14 @@ async fn subscribe(register: &Register, people: usize, clock: &dyn Clock) {
             };
             let id = fresh.id.clone();
             let new = NewSubscription::read(&address).unwrap();
-            register.ask(new, fresh, "bench", clock.now()).await.unwrap();
-            register.step(&id, Step::Confirm, clock.now()).await.unwrap();
+            register
+                .ask(new, fresh, "bench", clock.now())
+                .await
+                .unwrap();
+            register
+                .step(&id, Step::Confirm, clock.now())
+                .await
+                .unwrap();
         })
         .buffer_unordered(500)
         .collect::<Vec<()>>()

@@ -18,6 +18,7 @@ function make(tag, properties = {}, ...children) {
 function say(text, bad = false) {
   $('said').textContent = text;
   $('said').classList.toggle('bad', bad);
+  $('said').scrollIntoView({ block: 'nearest' });
 }
 
 async function call(path, options = {}) {

@@ -107,7 +107,7 @@ impl Notifier {
             let age = self.clock.now().since(record.at);
             self.meters.stream_age(&record.key, age);
             if let Err(error) = self.change(&record).await {
-                tracing::error!(%error, event = record.key, "a change was not handed on");
+                tracing::error!(error = %chain(&error), event = record.key, "a change was not handed on");
                 failed.push(record.sequence);
             }
         }
@@ -391,7 +391,7 @@ fn client_span(service: &'static str, operation: &'static str) -> tracing::Span 
 }
 
 /// An error with all it was told.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ANY, pages};
 use crate::fields::FieldError;
+use crate::notifier::chain;
 
 /// Why a request is not answered as it was meant.
 #[derive(Debug)]
@@ -83,8 +84,7 @@ impl IntoResponse for Refused {
                 "This link leads nowhere. It may have been cut short, or its time is over.",
             ),
             Refused::Store(error) => {
-                let because = std::error::Error::source(&error).map(ToString::to_string);
-                let because = because.as_deref();
+                let told = chain(&error);
                 match error.kind {
                     Kind::Conflict => problem(
                         StatusCode::CONFLICT,
@@ -92,12 +92,12 @@ impl IntoResponse for Refused {
                         json!({}),
                     ),
                     Kind::Invalid => {
-                        tracing::warn!(%error, because, "a request was refused behind the service");
+                        tracing::warn!(error = told, "a request was refused behind the service");
                         let detail = "this address cannot be written to";
                         problem(StatusCode::BAD_REQUEST, detail, json!({}))
                     }
                     _ => {
-                        tracing::error!(%error, because, "the request failed");
+                        tracing::error!(error = told, "the request failed");
                         let detail = "it could not be done now; try again later";
                         problem(StatusCode::INTERNAL_SERVER_ERROR, detail, json!({}))
                     }

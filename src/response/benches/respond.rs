@@ -189,6 +189,7 @@ fn spec(i: usize) -> AlarmSpec {
         ]),
         region: None,
         actions: ActionShape::None,
+        actions_enabled: true,
         native: None,
         place: Place::default(),
     }

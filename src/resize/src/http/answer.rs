@@ -119,8 +119,10 @@ pub(super) fn failure(error: &Failure) -> Response {
         Failure::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
         Failure::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
         Failure::Store(error) => {
-            let because = std::error::Error::source(error).map(ToString::to_string);
-            tracing::error!(%error, because = because.as_deref(), "the store failed");
+            // The error and what it came from, in one line: what an alert's mail shows of it.
+            let because = std::error::Error::source(error).map(|b| format!(": {b}"));
+            let chain = format!("{error}{}", because.unwrap_or_default());
+            tracing::error!(error = %chain, "the store failed");
             let detail = "the store did not answer; what was begun is completed later; try again";
             return problem(StatusCode::INTERNAL_SERVER_ERROR, "store", detail);
         }

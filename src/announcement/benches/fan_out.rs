@@ -1,7 +1,8 @@
 //! One event to 100,000 subscribers by mail, in local mode: how many a second, and how far memory
 //! goes. `--tiny` tells 1,000 and judges nothing but that each is told once.
 //!
-//! The goal: memory is flat, however many there are; a page is all that is held.
+//! The goal: memory is flat, however many there are: a page is all that is held. The store's caches
+//! fill up first, so the second half is judged.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -20,8 +21,8 @@ use ports::{Clock, Event, Handler, Invocation, Items, QueueSpec, Queues, Receive
 use serde_json::json;
 use telemetry::Telemetry;
 
-/// Memory may go up by so much between a tenth of the way and its end, in MiB.
-const FLAT: u64 = 48;
+/// Memory may go up by so much between half of the way and its end, in MiB.
+const FLAT: u64 = 16;
 
 #[tokio::main]
 async fn main() {
@@ -143,9 +144,9 @@ async fn main() {
         "{people} mails in {took:.1} s: {:.0} a second, each durable",
         people as f64 / took
     );
-    if !tiny && let (Some(first), Some(last)) = (memory.first(), memory.last()) {
-        println!("memory: {first} MiB after a tenth, {last} MiB at the end");
-        assert!(last.saturating_sub(*first) <= FLAT, "memory is not flat");
+    if !tiny && let (Some(half), Some(last)) = (memory.get(4), memory.last()) {
+        println!("memory: {half} MiB half way, {last} MiB at the end");
+        assert!(last.saturating_sub(*half) <= FLAT, "memory is not flat");
     }
 }
 

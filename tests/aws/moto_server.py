@@ -7,6 +7,7 @@ SDK needs and moto lacks:
  - FilterLogEvents with startFromHead=false, and filter patterns of several quoted terms.
 """
 
+import contextlib
 import gzip
 import io
 import json
@@ -49,6 +50,7 @@ class Teacher:
         self.inner = inner
         # What was asked and how long it took in here: {"cloudwatch.DescribeAlarms": [count, seconds]}.
         self.calls = {}
+        self.atomic = threading.Lock()
 
     def __call__(self, environ, start_response):
         path = environ.get("PATH_INFO", "")
@@ -56,7 +58,9 @@ class Teacher:
             return self.steer(path, environ, start_response)
         name, began = operation_of(environ), time.perf_counter()
         try:
-            return self.answer(environ, start_response)
+            # moto checks a condition and writes in two steps, which threads can come between.
+            with self.atomic if name.startswith("dynamodb.") else contextlib.nullcontext():
+                return self.answer(environ, start_response)
         finally:
             counted = self.calls.setdefault(name, [0, 0.0])
             counted[0] += 1

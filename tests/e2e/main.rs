@@ -3,11 +3,13 @@
 
 mod announcement;
 mod api;
+mod arrivals;
 mod backtest;
 #[path = "../binary.rs"]
 mod binary;
 mod composites;
 mod guard;
+mod hands;
 mod pictures;
 mod restart;
 mod story;

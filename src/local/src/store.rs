@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use model::Time;
 use ports::{Clock, Result};
+use sha2::{Digest, Sha256};
 
 pub use self::alarms::AlarmStates;
 pub use self::journal::Ledger;
@@ -202,6 +203,16 @@ impl Store {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *known = base.trim_end_matches('/').to_owned();
+    }
+
+    /// A key of this data folder for one purpose; the same after a restart, and of no use for any
+    /// other purpose.
+    pub fn key(&self, purpose: &str) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        hash.update(b"nightbell key\0");
+        hash.update(&self.inner.signing);
+        hash.update(purpose.as_bytes());
+        hash.finalize().to_vec()
     }
 
     /// The time, as this store sees it.

@@ -132,6 +132,8 @@ impl App {
             alarms: Arc::new(store.alarms()),
             journal: Arc::new(store.journal()),
             topics: Arc::new(mailbox.clone()),
+            mail: Arc::new(mailbox.clone()),
+            secrets: Arc::new(local::LocalSecrets::new(store.dir())),
         };
         let local = Local {
             store,

@@ -3,10 +3,14 @@
 pub mod account;
 pub mod backtest;
 pub mod check;
+pub mod client;
+pub mod drill;
 pub mod fault;
+pub mod incident;
 pub mod invalidations;
 pub mod preview;
 pub mod print;
+pub mod route;
 pub mod test;
 pub mod up;
 
@@ -140,6 +144,16 @@ pub enum Command {
     Preview(Preview),
     /// List what a CDN has to forget after a deployment of static files
     Invalidations(Invalidations),
+    /// Look at incidents, take care of them, write down what was found
+    Incident(incident::Incident),
+    /// Hold mails back for a while
+    Silence(incident::Silence),
+    /// Why somebody was told, or not
+    Why(incident::Why),
+    /// Flip an alarm and measure every stage until its mail is accepted
+    Drill(drill::Drill),
+    /// Who would be told of an alarm
+    Route(route::Route),
     /// Show what would change in the account, why, and at what price
     Plan(PlanCommand),
     /// Make the account as the files say, or exactly as a saved plan does
@@ -512,6 +526,11 @@ pub fn run(cli: Cli) -> Exit {
         Command::Backtest(arguments) => backtest::run(&global, &arguments),
         Command::Preview(arguments) => preview::run(&global, &arguments),
         Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
+        Command::Incident(arguments) => incident::incident(&global, &arguments),
+        Command::Silence(arguments) => incident::silence(&global, &arguments),
+        Command::Why(arguments) => incident::why(&global, &arguments),
+        Command::Drill(arguments) => drill::run(&global, &arguments),
+        Command::Route(arguments) => route::run(&global, &arguments),
         Command::Plan(arguments) => account::plan::run(&global, &arguments),
         Command::Apply(arguments) => account::apply::run(&global, &arguments),
         Command::Adopt(arguments) => account::adopt::run(&global, &arguments),
@@ -585,6 +604,12 @@ fn load(global: &Global) -> Result<Loaded, Exit> {
     let files = crate::files::read(&global.config);
     let loaded = model::load::estate(&files.files, &crate::services::declared());
     let mut problems = files.problems;
+    problems.extend(files.remote.iter().map(|(kind, source)| {
+        let place = model::Place::file(global.config.display().to_string());
+        let message = format!("{kind} stand in {source}, which only `nightbell serve` reads");
+        model::Problem::error(place, message)
+            .help("run this in a checkout of the files, with folders as sources")
+    }));
     // That a file is missing is said once, by whoever tried to open it.
     let unread: Vec<String> = problems.iter().map(|p| p.place.file.clone()).collect();
     problems.extend(
@@ -630,16 +655,18 @@ fn not_done(estate: &model::Estate) -> Vec<model::Problem> {
         })
     });
     let routes = estate.routes.iter().flat_map(|routes| {
-        routes
-            .receivers
-            .iter()
-            .filter(|(_, r)| r.sns.is_none())
-            .map(|(name, _)| {
-                let message = format!(
-                    "receiver `{name}` is never told: this version sends to SNS topics only"
-                );
-                warn(&routes.root.place, message, "give it a topic with `sns:`")
+        let place = &routes.root.place;
+        routes.receivers.iter().filter_map(move |(name, receiver)| {
+            if crate::channels::channels(receiver).is_empty() {
+                let message = format!("receiver `{name}` is never told: it has no topic, mail or webhook");
+                return Some(warn(place, message, "give it a topic with `sns:`"));
+            }
+            let template = receiver.webhook.as_ref()?.template.as_deref()?;
+            (!crate::channels::TEMPLATES.contains(&template)).then(|| {
+                let message = format!("receiver `{name}` is never told over its webhook: there is no template `{template}`");
+                warn(place, message, "there is `slack`; without a template the body is our own")
             })
+        })
     });
     alarms.chain(routes).collect()
 }

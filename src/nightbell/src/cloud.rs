@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ports::{ControlPlane, Delivery, Inventory, Leases, Metrics};
+use ports::{ControlPlane, Delivery, Inventory, Leases, Metrics, Objects};
 
 /// An account in one Region.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct Cloud {
     pub metrics: Arc<dyn Metrics>,
     /// The hops between an alarm and the daemon.
     pub delivery: Arc<dyn Delivery>,
+    /// Where sources in S3 are.
+    pub objects: Arc<dyn Objects>,
     /// Its twelve digits.
     pub account: String,
     /// `aws`, `aws-cn` or `aws-us-gov`.
@@ -51,6 +53,7 @@ pub async fn connect(region: &str) -> Result<Cloud, ports::Error> {
         })),
         metrics: Arc::new(aws::CloudWatch::new(&config)),
         delivery: Arc::new(aws::Delivery::new(&config, None)),
+        objects: Arc::new(aws::S3::new(&config)),
         account: who.account,
         partition: who.partition,
         region: region.to_owned(),

@@ -9,10 +9,13 @@ use local::fault::Faults;
 use local::pump::Pump;
 use model::route::{Route, Routes};
 use model::{AlarmSpec, Entry, Estate, Incident, Place, Time};
-use ports::{Alarms, Clock, Journal, Logs, Metrics, Topics, Traces};
+use ports::{Alarms, Clock, Journal, Logs, Mail, Metrics, Secret, Secrets, Topics, Traces};
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::drill::Drill;
+use crate::inbox::Inbox;
+use crate::links::Signer;
 use crate::tasks::{Poke, Status};
 
 /// Where things are kept and people are told.
@@ -30,6 +33,10 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Topics.
     pub topics: Arc<dyn Topics>,
+    /// Mail to single addresses.
+    pub mail: Arc<dyn Mail>,
+    /// Secrets, read at the moment of use.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// What a daemon is.
@@ -56,6 +63,12 @@ pub struct Daemon {
     pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
     /// Every form carries it; a page of another origin cannot know it.
     pub form_token: String,
+    /// What arrives from outside.
+    pub inbox: Inbox,
+    /// Drills whose mail is not accepted yet. A restart forgets them: the mail goes out all the same.
+    pub drills: Mutex<Vec<Drill>>,
+    /// What signs the links in mails.
+    pub links: Signer,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
     /// Makes appending and folding one step, so that the engine sees entries in order.
@@ -113,6 +126,7 @@ impl Daemon {
             }
         }
         let rules = evaluator::alarm::Settings::default().composite;
+        let links = signer(&estate, &ports, &local).await?;
         Ok(Arc::new(Daemon {
             clock,
             composites: Composites::new(&estate.alarms, rules),
@@ -125,6 +139,9 @@ impl Daemon {
             respond: Poke::default(),
             statuses: Mutex::default(),
             form_token: form_token()?,
+            inbox: Inbox::default(),
+            drills: Mutex::default(),
+            links,
             engine: Mutex::new(engine),
             appending: tokio::sync::Mutex::new(()),
         }))
@@ -137,6 +154,24 @@ impl Daemon {
             return Ok(());
         }
         let _one_at_a_time = self.appending.lock().await;
+        self.write(entries).await
+    }
+
+    /// Appends what a judgement of the engine says, nothing else being appended in between; answers
+    /// how many entries.
+    pub async fn enter<E: From<ports::Error>>(
+        &self,
+        judge: impl FnOnce(&Engine) -> Result<Vec<Entry>, E>,
+    ) -> Result<usize, E> {
+        let _one_at_a_time = self.appending.lock().await;
+        let entries = judge(&self.engine())?;
+        if !entries.is_empty() {
+            self.write(&entries).await?;
+        }
+        Ok(entries.len())
+    }
+
+    async fn write(&self, entries: &[Entry]) -> ports::Result<()> {
         let last = self.ports.journal.append(entries).await?;
         let first = last - entries.len() as i64 + 1;
         let mut engine = self.engine();
@@ -198,6 +233,25 @@ fn nobody() -> Routes {
         inhibit: Vec::new(),
         windows: BTreeMap::new(),
         mute: Vec::new(),
+    }
+}
+
+/// What signs links: the secret that `sign_links_with` names, else a key of the data folder, so that
+/// a link in a mail is good after a restart.
+async fn signer(estate: &Estate, ports: &Ports, local: &Local) -> ports::Result<Signer> {
+    let own = || {
+        let key = local.store.key("links in mails");
+        Secret::new(key.iter().map(|b| format!("{b:02x}")).collect::<String>())
+    };
+    let named = estate.project.sign_links_with.as_deref();
+    let name = named.and_then(|n| n.trim().strip_prefix("${secret.")?.strip_suffix('}'));
+    let Some(name) = name else {
+        return Ok(Signer::new(own()));
+    };
+    match ports.secrets.get(name).await {
+        Ok(secret) => Ok(Signer::new(secret)),
+        Err(error) if error.kind == ports::Kind::NotFound => Ok(Signer::new(own())),
+        Err(error) => Err(error),
     }
 }
 

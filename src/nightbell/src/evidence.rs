@@ -284,7 +284,10 @@ async fn alert(
         also_in_alarm,
         changed_lately: Vec::new(),
         acknowledged: acknowledged(daemon, &incident),
-        acknowledge_link: None,
+        acknowledge_link: Some(daemon.link(&format!(
+            "/l/{}",
+            daemon.links.token(&incident.id, notification)
+        ))),
         missing,
         notification: notification.clone(),
         alarm: lead,

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::load::Files;
-use model::{Place, Problem};
+use model::{Place, Problem, Time};
+use ports::Objects;
 
 /// The files of a project, and what could not be read.
 #[derive(Debug)]
@@ -15,11 +16,16 @@ pub struct ProjectFiles {
     pub files: Files,
     /// Folders and files that cannot be read.
     pub problems: Vec<Problem>,
+    /// The sources in S3, which are not read from here: the folder that they stand for, and where
+    /// they are.
+    pub remote: Vec<(&'static str, String)>,
     project: String,
 }
 
 /// A file larger than this is no alarm, dashboard or runbook.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
+/// What is read.
+const ENDINGS: [&str; 4] = [".yaml", ".yml", ".json", ".md"];
 
 /// Reads the project file, `services.auto.yaml` beside it, and everything in the source folders.
 pub fn read(config: &Path) -> ProjectFiles {
@@ -35,6 +41,7 @@ pub fn read(config: &Path) -> ProjectFiles {
         root,
         files: Files::new(&project),
         problems: Vec::new(),
+        remote: Vec::new(),
         project: project.clone(),
     };
     read.file(&project, true);
@@ -42,11 +49,83 @@ pub fn read(config: &Path) -> ProjectFiles {
     // The project file says where the others are; its own problems are found again with them.
     if let Some(estate) = model::load::estate(&read.files, &[]).estate {
         let sources = estate.project.sources;
-        for folder in [sources.alarms, sources.dashboards, sources.runbooks] {
-            read.folder(folder.trim_start_matches("./").trim_end_matches('/'), 0);
+        for (kind, source) in [
+            ("alarms", sources.alarms),
+            ("dashboards", sources.dashboards),
+            ("runbooks", sources.runbooks),
+        ] {
+            match source.starts_with("s3://") {
+                true => read.remote.push((kind, source)),
+                false => read.folder(source.trim_start_matches("./").trim_end_matches('/'), 0),
+            }
         }
     }
     read
+}
+
+/// The same, and what the sources in S3 hold.
+pub async fn read_all(config: &Path, objects: &dyn Objects) -> ports::Result<ProjectFiles> {
+    let mut read = read(config);
+    for (kind, source) in read.remote.clone() {
+        let (bucket, prefix) = bucket_and_prefix(&source);
+        for facts in list(objects, bucket, &prefix).await? {
+            let inside = facts.0.strip_prefix(&prefix).unwrap_or(&facts.0);
+            if !ENDINGS.iter().any(|e| inside.ends_with(e)) {
+                continue;
+            }
+            // One that went away since is not there.
+            if let Some(object) = objects.get(bucket, &facts.0, MAX_FILE).await? {
+                let path = format!("{kind}/{inside}");
+                read.files.insert(path, object.body.to_vec());
+            }
+        }
+    }
+    Ok(read)
+}
+
+/// Key, time and size of everything under the sources in S3: another list means another content.
+pub async fn remote_facts(
+    remote: &[(&'static str, String)],
+    objects: &dyn Objects,
+) -> ports::Result<Vec<(String, Time, u64)>> {
+    let mut all = Vec::new();
+    for (_, source) in remote {
+        let (bucket, prefix) = bucket_and_prefix(source);
+        all.extend(list(objects, bucket, &prefix).await?);
+    }
+    Ok(all)
+}
+
+async fn list(
+    objects: &dyn Objects,
+    bucket: &str,
+    prefix: &str,
+) -> ports::Result<Vec<(String, Time, u64)>> {
+    let mut found = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = objects
+            .list(bucket, prefix, 1000, cursor.as_deref())
+            .await?;
+        found.extend(
+            page.objects
+                .into_iter()
+                .map(|o| (o.key, o.modified, o.size)),
+        );
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// `s3://bucket/a/b` is everything below `a/b/`.
+fn bucket_and_prefix(source: &str) -> (&str, String) {
+    let path = source.trim_start_matches("s3://").trim_end_matches('/');
+    match path.split_once('/') {
+        Some((bucket, prefix)) => (bucket, format!("{prefix}/")),
+        None => (path, String::new()),
+    }
 }
 
 impl ProjectFiles {
@@ -101,11 +180,7 @@ impl ProjectFiles {
                 continue;
             } else if is_folder && depth < 16 {
                 self.folder(&child, depth + 1);
-            } else if !is_folder
-                && [".yaml", ".yml", ".json", ".md"]
-                    .iter()
-                    .any(|e| name.ends_with(e))
-            {
+            } else if !is_folder && ENDINGS.iter().any(|e| name.ends_with(e)) {
                 self.file(&child, true);
             }
         }

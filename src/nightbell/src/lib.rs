@@ -3,15 +3,20 @@
 //!
 //! [`app::App`] is everything in one process; the commands are in [`cli`].
 
+pub mod acts;
 pub mod app;
+pub mod channels;
 pub mod cli;
 pub mod cloud;
 pub mod console;
 pub mod daemon;
+pub mod drill;
 pub mod evidence;
 pub mod files;
 pub mod http;
+pub mod inbox;
 pub mod keeper;
+pub mod links;
 pub mod logline;
 pub mod picture;
 pub mod queries;

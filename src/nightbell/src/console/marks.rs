@@ -92,6 +92,7 @@ pub(super) fn notification(kind: &NotificationKind) -> &'static str {
 pub(super) fn action_path(action: &IncidentAction) -> &'static str {
     match action {
         IncidentAction::Acknowledge => "ack",
+        IncidentAction::Unacknowledge => "unack",
         IncidentAction::Resolve => "resolve",
     }
 }
@@ -100,6 +101,7 @@ pub(super) fn action_path(action: &IncidentAction) -> &'static str {
 pub(super) fn action_word(action: &IncidentAction) -> &'static str {
     match action {
         IncidentAction::Acknowledge => "Acknowledge",
+        IncidentAction::Unacknowledge => "Give it back",
         IncidentAction::Resolve => "Resolve",
     }
 }

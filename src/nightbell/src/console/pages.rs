@@ -13,9 +13,9 @@ use super::clock::{Clock, escape};
 use super::marks;
 use super::view::{
     AlarmPage, AlarmRow, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence, FaultsPage,
-    Frame, Html, IncidentAction, IncidentPage, IncidentRow, LogsPage, MailPage, MailRow, Mode,
-    Notice, NowPage, Picture, PlanPage, Problem, Range, RunbookRow, RunbookView, TracePage,
-    TraceRow, TracesPage,
+    Frame, Html, IncidentAction, IncidentPage, IncidentRow, LinkPage, LogsPage, MailPage, MailRow,
+    Mode, Notice, NowPage, Picture, PlanPage, Problem, Range, RunbookRow, RunbookView, SilenceRow,
+    TracePage, TraceRow, TracesPage,
 };
 use super::words;
 
@@ -162,6 +162,34 @@ pub fn incident(frame: &Frame, page: &IncidentPage) -> Html {
     render(&Incident {
         base: Base::new(frame, Some(Here::Incidents), page.what.clone()).inside(),
         page,
+    })
+}
+
+/// `/l/{token}`: a page that asks before a link in a mail does anything.
+pub fn link(frame: &Frame, page: &LinkPage) -> Html {
+    #[derive(Template)]
+    #[template(path = "link.html")]
+    struct Asking<'a> {
+        base: Base<'a>,
+        page: &'a LinkPage,
+    }
+    render(&Asking {
+        base: Base::new(frame, Some(Here::Incidents), page.title.clone()).inside(),
+        page,
+    })
+}
+
+/// `/silences`: those that hold come first.
+pub fn silences(frame: &Frame, rows: &[SilenceRow]) -> Html {
+    #[derive(Template)]
+    #[template(path = "silences.html")]
+    struct Silences<'a> {
+        base: Base<'a>,
+        rows: &'a [SilenceRow],
+    }
+    render(&Silences {
+        base: Base::new(frame, Some(Here::Incidents), "Silences".into()).inside(),
+        rows,
     })
 }
 

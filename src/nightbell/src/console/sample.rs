@@ -40,6 +40,8 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("incidents", pages::incidents(&frame, &s.incidents())),
         ("incident", pages::incident(&frame, &s.incident())),
         ("incident-bare", pages::incident(&quiet, &s.incident_bare())),
+        ("link", pages::link(&frame, &s.link())),
+        ("silences", pages::silences(&frame, &s.silences())),
         ("runbooks", pages::runbooks(&frame, &s.runbooks())),
         ("runbook", pages::runbook(&frame, &s.runbook())),
         ("traces", pages::traces(&frame, &s.traces())),

@@ -3,11 +3,15 @@
 
 pub mod alarms;
 pub mod dashboards;
+pub mod drills;
+pub mod events;
 pub mod faults;
 pub mod incidents;
 pub mod metrics;
+pub mod silences;
 pub mod span;
 pub mod telemetry;
+pub mod why;
 
 use std::sync::Arc;
 
@@ -44,6 +48,15 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
         .routes(routes!(incidents::acknowledge))
+        .routes(routes!(incidents::unacknowledge))
+        .routes(routes!(incidents::resolve))
+        .routes(routes!(incidents::note))
+        .routes(routes!(incidents::report))
+        .routes(routes!(silences::list, silences::add))
+        .routes(routes!(silences::expire))
+        .routes(routes!(why::why))
+        .routes(routes!(events::sns))
+        .routes(routes!(drills::begin, drills::one))
         .routes(routes!(telemetry::traces))
         .routes(routes!(telemetry::trace))
         .routes(routes!(telemetry::logs))

@@ -4,9 +4,11 @@ mod alarms;
 mod dashboards;
 mod faults;
 mod incidents;
+mod links;
 mod mailbox;
 mod now;
 mod runbooks;
+mod silences;
 mod telemetry;
 
 use std::sync::Arc;
@@ -41,7 +43,10 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/alarms/{name}", get(alarms::one))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
-        .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/incidents/{id}/{act}", post(incidents::act))
+        .route("/l/{token}", get(links::ask).post(links::confirm))
+        .route("/silences", get(silences::list).post(silences::add))
+        .route("/silences/{id}/expire", post(silences::expire))
         .route("/runbooks", get(runbooks::list))
         .route("/runbooks/{stem}", get(runbooks::one))
         .route("/traces", get(telemetry::traces))

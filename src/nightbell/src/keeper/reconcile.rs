@@ -75,7 +75,7 @@ impl Reconcile {
     async fn look(&self, memory: &mut Memory, now: Time) -> anyhow::Result<Report> {
         let keeper = &self.keeper;
         let cloud = &keeper.cloud;
-        let estate = read(keeper)?;
+        let estate = read(keeper).await?;
         let wish = Wish::of(&estate, cloud, Discover::Yes, now).await;
         let mut problems: Vec<String> = wish
             .unseen
@@ -270,8 +270,8 @@ fn wanted(desired: &Desired, name: &str) -> Option<String> {
 }
 
 /// The files as they are now. Files that cannot be used change nothing.
-fn read(keeper: &Keeper) -> anyhow::Result<Estate> {
-    let files = crate::files::read(&keeper.config);
+async fn read(keeper: &Keeper) -> anyhow::Result<Estate> {
+    let files = crate::files::read_all(&keeper.config, &*keeper.cloud.objects).await?;
     let loaded = model::load::estate(&files.files, &crate::services::declared());
     let mut problems = files.problems.into_iter().chain(loaded.problems);
     if let Some(first) = problems.find(|p| p.level == Level::Error) {

@@ -38,7 +38,16 @@ impl Task for Watch {
 
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
         let config = self.keeper.config.clone();
-        let print = tokio::task::spawn_blocking(move || fingerprint(&config)).await?;
+        let (mut hash, remote) = tokio::task::spawn_blocking(move || fingerprint(&config)).await?;
+        // What is in S3 is told apart by time and size; its content is read when it is applied.
+        let objects = &*self.keeper.cloud.objects;
+        for (key, modified, size) in crate::files::remote_facts(&remote, objects).await? {
+            hash.update((key.len() as u64).to_le_bytes());
+            hash.update(key.as_bytes());
+            hash.update(modified.millis().to_le_bytes());
+            hash.update(size.to_le_bytes());
+        }
+        let print: [u8; 32] = hash.finalize().into();
         let before = super::lock(&self.seen).replace(print);
         let changed = before.is_some_and(|before| before != print);
         if changed {
@@ -54,8 +63,8 @@ impl Task for Watch {
     }
 }
 
-/// Of everything that the project reads.
-fn fingerprint(config: &Path) -> [u8; 32] {
+/// Of everything that the project reads on this machine, and where the rest is.
+fn fingerprint(config: &Path) -> (Sha256, Vec<(&'static str, String)>) {
     let read = crate::files::read(config);
     let mut hash = Sha256::new();
     for (path, content) in read.files.iter() {
@@ -64,7 +73,7 @@ fn fingerprint(config: &Path) -> [u8; 32] {
         hash.update((content.len() as u64).to_le_bytes());
         hash.update(content);
     }
-    hash.finalize().into()
+    (hash, read.remote)
 }
 
 #[cfg(test)]
@@ -87,7 +96,11 @@ mod tests {
         for empty in ["dashboards", "runbooks"] {
             std::fs::create_dir_all(folder.path().join(empty)).unwrap();
         }
-        let print = || fingerprint(&folder.path().join("nightbell.yaml"));
+        let print = || {
+            let (hash, remote) = fingerprint(&folder.path().join("nightbell.yaml"));
+            assert!(remote.is_empty());
+            hash.finalize()
+        };
         let first = print();
         write("alarms/a.yaml", "alarms: []\n");
         assert_eq!(print(), first);

@@ -60,9 +60,12 @@ const ALARMS: &str = "alarms:
   - { name: rings, actions: direct, metric: { namespace: AWS/Lambda, name: Throttles, dimensions: { FunctionName: f }, stat: Sum, period: 1m }, threshold: \"> 0\" }
 ";
 
+const ROUTES: &str = "receivers: { oncall: { sns: \"arn:aws:sns:us-east-1:123456789012:oncall\" } }\nroute: { receiver: oncall }\n";
+
 /// Files, an account, and who may write.
 struct World {
     folder: TempDir,
+    store: local::Store,
     account: Arc<Account>,
     clock: SteppedClock,
     leases: Arc<local::Leases>,
@@ -77,18 +80,20 @@ struct Running {
 
 impl World {
     fn new() -> World {
+        let folder = TempDir::new().unwrap();
+        let clock = SteppedClock::new(START);
+        let store = folder.path().join("data");
+        let limits = local::Limits::default();
         let world = World {
-            folder: TempDir::new().unwrap(),
+            store: local::Store::open(&store, Arc::new(clock.clone()), limits).unwrap(),
+            folder,
             account: Arc::new(Account::new(START)),
-            clock: SteppedClock::new(START),
+            clock,
             leases: Arc::default(),
         };
         world.project("");
         world.write("alarms/all.yaml", ALARMS);
-        world.write(
-            "alarms/routes.yaml",
-            "receivers: { oncall: { sns: \"arn:aws:sns:us-east-1:123456789012:oncall\" } }\nroute: { receiver: oncall }\n",
-        );
+        world.write("alarms/routes.yaml", ROUTES);
         for folder in ["dashboards", "runbooks"] {
             std::fs::create_dir_all(world.folder.path().join(folder)).unwrap();
         }
@@ -126,6 +131,7 @@ impl World {
                 look: Look(Arc::new(|| Box::new(Nothing))),
                 metrics: Arc::new(Nothing),
                 delivery: Arc::new(Nothing),
+                objects: Arc::new(self.store.objects()),
                 account: "123456789012".into(),
                 partition: "aws".into(),
                 region: "us-east-1".into(),
@@ -337,5 +343,37 @@ async fn one_that_settles_in_alarm_is_enabled_by_one_write_without_losing_its_st
     let alarms = world.account.alarms().await.unwrap();
     let rings = alarms.iter().find(|a| a.name == "rings").unwrap();
     assert_eq!(rings.state, State::Alarm);
+    one.end().await;
+}
+
+#[tokio::test]
+async fn files_in_s3_are_read_and_their_changes_applied() {
+    let world = World::new();
+    let put = async |name: &str, text: &str| {
+        let object = ports::NewObject {
+            bucket: "estate".into(),
+            key: format!("prod/alarms/{name}"),
+            body: text.to_owned().into(),
+            content_type: "application/yaml".into(),
+            cache_control: None,
+            metadata: BTreeMap::new(),
+            only_if_absent: false,
+        };
+        ports::Objects::put(&world.store.objects(), &object)
+            .await
+            .unwrap();
+    };
+    put("all.yaml", ALARMS).await;
+    put("routes.yaml", ROUTES).await;
+    world.project("sources: { alarms: s3://estate/prod/alarms, dashboards: dashboards, runbooks: runbooks }\n");
+    world.write("alarms/all.yaml", "this is not read");
+    let one = world.start("one").await;
+    let view = one.keeper.view();
+    assert_eq!(view.problems, Vec::<String>::new());
+    assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 0.0);
+    pass(&world, Duration::from_secs(5), &[&one]).await;
+    put("all.yaml", &ALARMS.replace("> 0", "> 7")).await;
+    pass(&world, Duration::from_secs(10), &[&one]).await;
+    assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 7.0);
     one.end().await;
 }

@@ -5,17 +5,19 @@
 //! crash in between sends it once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evaluator::composite::Gate;
-use model::{Entry, NotificationKind, State, Time, Transition};
-use ports::{Publish, Recorded, Retry};
+use model::route::Receiver;
+use model::{Entry, NotificationId, NotificationKind, State, Time, Transition};
+use ports::{Recorded, Retry};
 use response::Outgoing;
 
 use super::{Report, Task};
+use crate::channels::{self, Channel, Message, channels};
 use crate::daemon::Daemon;
 use crate::evidence;
 
@@ -25,6 +27,8 @@ pub struct Respond {
     /// The history up to here has been received. Starts at the beginning: the engine knows what it
     /// has seen, so that nothing recorded before a crash is lost or counted twice.
     received: AtomicI64,
+    /// Which ways to a receiver accepted a notification that others did not, and as what.
+    accepted: Mutex<BTreeMap<(NotificationId, Channel), String>>,
 }
 
 const PAGE: usize = 500;
@@ -37,6 +41,7 @@ impl Respond {
         Respond {
             daemon,
             received: AtomicI64::new(0),
+            accepted: Mutex::default(),
         }
     }
 
@@ -132,11 +137,13 @@ impl Respond {
             failures,
             ..
         } = outgoing;
-        let Some(topic) = self.topic(&notification.receiver) else {
+        let receiver = self.receiver(&notification.receiver).unwrap_or_default();
+        let channels = channels(&receiver);
+        if channels.is_empty() {
             let failed = Entry::SendFailed {
                 notification: notification.id.clone(),
                 error: format!(
-                    "receiver `{}` has no topic in routes.yaml",
+                    "receiver `{}` has no topic, mail or webhook in routes.yaml",
                     notification.receiver
                 ),
                 retry_at: None,
@@ -144,7 +151,7 @@ impl Respond {
             };
             self.daemon.append(&[failed]).await?;
             return Ok(false);
-        };
+        }
         let mail = evidence::mail(&self.daemon, notification, now).await;
         let thread = match notification.kind {
             NotificationKind::Digest | NotificationKind::Silence => notification.id.0.clone(),
@@ -153,14 +160,13 @@ impl Respond {
                 .first()
                 .map_or_else(String::new, |i| i.0.clone()),
         };
-        let publish = Publish {
-            topic,
+        let message = Message {
+            notification,
             subject: mail.subject,
             body: mail.body,
-            key: notification.id.0.clone(),
             thread,
         };
-        let entry = match self.daemon.ports.topics.publish(&publish).await {
+        let entry = match self.over(&receiver, channels, &message).await {
             Ok(message) => {
                 self.daemon.counts.sent.fetch_add(1, Ordering::Relaxed);
                 Entry::Sent {
@@ -191,9 +197,55 @@ impl Respond {
         Ok(sent)
     }
 
-    fn topic(&self, receiver: &str) -> Option<String> {
+    /// Sends over every way that has not accepted it yet; answers what the first calls it. The
+    /// first failure is answered after all were tried.
+    async fn over(
+        &self,
+        receiver: &Receiver,
+        channels: Vec<Channel>,
+        message: &Message<'_>,
+    ) -> ports::Result<String> {
+        let id = &message.notification.id;
+        let mut failed = None;
+        for channel in channels {
+            let key = (id.clone(), channel.clone());
+            if self.accepted().contains_key(&key) {
+                continue;
+            }
+            match channels::send(&self.daemon, receiver, &channel, message).await {
+                Ok(name) => {
+                    self.accepted().insert(key, name);
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            // Those that accepted it are passed over when it is tried again.
+            Some(error) if error.retry != Retry::Never => Err(error),
+            Some(error) => {
+                self.forget(id);
+                Err(error)
+            }
+            None => Ok(self.forget(id).unwrap_or_default()),
+        }
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, BTreeMap<(NotificationId, Channel), String>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what accepted a notification; answers what the first called it.
+    fn forget(&self, id: &NotificationId) -> Option<String> {
+        let mut accepted = self.accepted();
+        let name = accepted.iter().find(|((known, _), _)| known == id);
+        let name = name.map(|(_, name)| name.clone());
+        accepted.retain(|(known, _), _| known != id);
+        name
+    }
+
+    fn receiver(&self, name: &str) -> Option<Receiver> {
         let routes = self.daemon.estate.routes.as_ref()?;
-        routes.receivers.get(receiver)?.sns.clone()
+        routes.receivers.get(name).cloned()
     }
 }
 
@@ -236,6 +288,7 @@ impl Task for Respond {
         for outgoing in &due {
             sent += usize::from(self.send(outgoing, now).await?);
         }
+        crate::drill::finish(&self.daemon, self.daemon.now()).await?;
         // What was sent or not changes what is due next.
         if let Some(at) = self.daemon.engine().decide(now).wake {
             wake = wake.min(at);

@@ -17,9 +17,14 @@ use crate::keeper::{Keeper, Options, Writes, http, start};
 
 /// Runs until a signal.
 pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
-    let (_, estate, _) = match load(global).and_then(|l| l.usable(global)) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
+    // Sources in S3 are read once there is an account; what is here is said before.
+    let files = crate::files::read(&global.config);
+    let region = match model::load::estate(&files.files, &[]).estate {
+        Some(estate) if !files.remote.is_empty() => estate.project.region,
+        _ => match load(global).and_then(|l| l.usable(global)) {
+            Ok((_, estate, _)) => estate.project.region,
+            Err(exit) => return exit,
+        },
     };
     if !cfg!(feature = "aws") {
         return lacking();
@@ -49,7 +54,7 @@ pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .init();
-    match runtime.block_on(serve(global, arguments, &estate.project.region)) {
+    match runtime.block_on(serve(global, arguments, &region)) {
         Ok(()) => Exit::Done,
         Err(error) => unavailable(&error),
     }

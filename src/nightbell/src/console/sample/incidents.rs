@@ -173,6 +173,30 @@ impl Sample<'_> {
         }
     }
 
+    pub(super) fn link(&self) -> LinkPage {
+        LinkPage {
+            title: "Acknowledge INC-7F3K?".into(),
+            detail: self.t("Somebody of oncall takes care of counter"),
+            incident: IncidentId(self.t("INC-7F3K")),
+            button: Some("Acknowledge".into()),
+        }
+    }
+
+    pub(super) fn silences(&self) -> Vec<SilenceRow> {
+        ["active", "pending", "ended"]
+            .into_iter()
+            .map(|state| SilenceRow {
+                id: self.t("SIL-7F3K"),
+                what: self.t("service = counter"),
+                by: self.t("ana"),
+                reason: self.t("we move the table"),
+                from: ago(20),
+                until: ago(2),
+                state,
+            })
+            .collect()
+    }
+
     pub(super) fn runbooks(&self) -> Vec<RunbookRow> {
         [
             (

@@ -73,8 +73,42 @@ pub struct IncidentPage {
 pub enum IncidentAction {
     /// `ack`
     Acknowledge,
+    /// `unack`
+    Unacknowledge,
     /// `resolve`
     Resolve,
+}
+
+/// `/l/{token}`: what a link in a mail would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkPage {
+    /// `Acknowledge INC-7F3K?`, `INC-7F3K is over`.
+    pub title: String,
+    /// What it means for people, or why nothing can be done.
+    pub detail: String,
+    /// The incident.
+    pub incident: IncidentId,
+    /// The word on the button; `None`: there is nothing to do.
+    pub button: Option<String>,
+}
+
+/// A row of `/silences`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilenceRow {
+    /// Its id.
+    pub id: String,
+    /// What it holds: `service = counter`.
+    pub what: String,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// First instant inside.
+    pub from: Time,
+    /// First instant after.
+    pub until: Time,
+    /// `active`, `pending` or `ended`.
+    pub state: &'static str,
 }
 
 /// A notification as a row.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::header;
 use model::{Entry, Incident, IncidentId, Time};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::acts::{self, Act};
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
 
@@ -94,69 +97,119 @@ pub async fn one(
 ) -> Result<Json<IncidentDetail>, Problem> {
     let engine = daemon.engine();
     let id = IncidentId(id);
-    let incident = engine.incident(&id).ok_or_else(|| {
-        Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
-    })?;
+    let incident = engine.incident(&id).ok_or_else(|| acts::unknown(&id))?;
     Ok(Json(IncidentDetail {
         incident: (&incident).into(),
         timeline: engine.timeline(&id).map(|(_, entry)| entry).collect(),
     }))
 }
 
-/// Who acknowledges.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Who does something.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AcknowledgeRequest {
+pub struct ByRequest {
     /// A name, as it shall stand in mails and in the timeline.
-    by: String,
+    pub by: String,
+}
+
+/// What somebody writes down.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteRequest {
+    /// Who writes.
+    pub by: String,
+    /// What: 1 to 4000 characters.
+    pub text: String,
 }
 
 /// Acknowledge an incident
 ///
 /// Somebody takes care of it: it is neither escalated nor repeated until it ends.
 #[utoipa::path(post, path = "/incidents/{id}/ack", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
-    request_body = AcknowledgeRequest,
+    request_body = ByRequest,
     responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn acknowledge(
     State(daemon): State<Arc<Daemon>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<IncidentDetail>, Problem> {
-    let request: AcknowledgeRequest = serde_json::from_slice(&body)
-        .map_err(|e| Problem::bad_request(format!("the body is not an acknowledgement: {e}")))?;
-    let by = request.by.trim();
-    if by.is_empty() || by.chars().count() > 100 || by.chars().any(char::is_control) {
-        return Err(Problem::bad_request(
-            "`by` is a name of 1 to 100 characters without control characters",
-        ));
-    }
-    take(&daemon, &IncidentId(id.clone()), by).await?;
+    let request: ByRequest = parse(&body, "an acknowledgement")?;
+    done(daemon, id, &Act::Acknowledge, &request.by).await
+}
+
+/// Take an acknowledgement back
+///
+/// Escalation begins anew.
+#[utoipa::path(post, path = "/incidents/{id}/unack", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    request_body = ByRequest,
+    responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn unacknowledge(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let request: ByRequest = parse(&body, "an acknowledgement")?;
+    done(daemon, id, &Act::Unacknowledge, &request.by).await
+}
+
+/// Close an incident by hand
+///
+/// Its alarms may still be in ALARM; a new transition opens it again or another one.
+#[utoipa::path(post, path = "/incidents/{id}/resolve", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    request_body = ByRequest,
+    responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn resolve(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let request: ByRequest = parse(&body, "a resolution")?;
+    done(daemon, id, &Act::Resolve, &request.by).await
+}
+
+/// Write something down
+#[utoipa::path(post, path = "/incidents/{id}/notes", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    request_body = NoteRequest,
+    responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn note(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let request: NoteRequest = parse(&body, "a note")?;
+    done(daemon, id, &Act::Note(request.text), &request.by).await
+}
+
+/// The post-incident document
+///
+/// Markdown: what the journal knows, and what people still have to write.
+#[utoipa::path(get, path = "/incidents/{id}/report", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    responses((status = 200, body = String, content_type = "text/markdown"), (status = 404, body = Problem)))]
+pub async fn report(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = IncidentId(id);
+    let report = daemon.engine().report(&id, daemon.now());
+    let report = report.ok_or_else(|| acts::unknown(&id))?;
+    let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+    Ok((kind, report.markdown()).into_response())
+}
+
+async fn done(
+    daemon: Arc<Daemon>,
+    id: String,
+    act: &Act,
+    by: &str,
+) -> Result<Json<IncidentDetail>, Problem> {
+    acts::act(&daemon, &IncidentId(id.clone()), act, by).await?;
     one(State(daemon), Path(id)).await
 }
 
-/// Records that somebody takes care of an open incident; a second time changes nothing.
-pub async fn take(daemon: &Daemon, id: &IncidentId, by: &str) -> Result<(), Problem> {
-    let taken = {
-        let engine = daemon.engine();
-        let incident = engine.incident(id).ok_or_else(|| {
-            Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
-        })?;
-        if incident.resolved.is_some() {
-            let detail = format!("incident {id} is over; there is nothing to acknowledge");
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
-        }
-        engine.acknowledged(id).is_some()
-    };
-    if !taken {
-        let entry = Entry::Acknowledged {
-            incident: id.clone(),
-            by: by.into(),
-            at: daemon.now(),
-        };
-        daemon.append(&[entry]).await?;
-        daemon.respond.poke();
-    }
-    Ok(())
+/// A body of JSON; `what` it is meant to be.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|e| Problem::bad_request(format!("the body is not {what}: {e}")))
 }
 
 /// All incidents, open ones first, newest first.

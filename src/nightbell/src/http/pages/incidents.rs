@@ -12,6 +12,7 @@ use render::mail::Measure;
 use serde::Deserialize;
 
 use super::{HOUR, Refusal, alarm_chart, missing, show};
+use crate::acts::{self, Act};
 use crate::console::view::{
     Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentAction, IncidentPage,
     IncidentRow, Link, LogLine, NotificationRow, Picture, Problem, Size, TraceView,
@@ -104,8 +105,9 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             notifications: notifications(&daemon, &incident.id),
             timeline: timeline(&daemon, &incident.id),
             actions: match (incident.resolved, acknowledged(&daemon, &incident)) {
-                (None, None) => vec![IncidentAction::Acknowledge],
-                _ => Vec::new(),
+                (None, None) => vec![IncidentAction::Acknowledge, IncidentAction::Resolve],
+                (None, Some(_)) => vec![IncidentAction::Unacknowledge, IncidentAction::Resolve],
+                (Some(_), _) => Vec::new(),
             },
         };
         Ok(pages::incident(frame, &page))
@@ -113,39 +115,60 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
     .await
 }
 
-/// What the button sends.
+/// What a button or the form for a note sends.
 #[derive(Debug, Deserialize)]
 pub struct Sent {
     csrf: String,
+    #[serde(default)]
+    text: String,
 }
 
-/// `POST /incidents/{id}/ack`: somebody takes care of it. Ends escalation and repeats.
-pub async fn acknowledge(
+/// `POST /incidents/{id}/ack` and its like. There is no login on this machine, so it is the console
+/// that acts.
+pub async fn act(
     State(daemon): State<Arc<Daemon>>,
-    Path(id): Path<String>,
+    Path((id, what)): Path<(String, String)>,
     sent: Result<Form<Sent>, FormRejection>,
 ) -> Response {
     let href = format!("/incidents/{}", crate::http::segment(&id));
-    if !matches!(&sent, Ok(Form(sent)) if sent.csrf == daemon.form_token) {
-        let stale = Refusal::Missing(Problem {
+    let refused = |title: &str, detail: String| {
+        Refusal::Missing(Problem {
             status: 400,
-            title: "Nothing was done".into(),
-            detail: "The page was older than the daemon. Open the incident again.".into(),
-            link: Some(Link { href, text: id }),
-        });
-        return show(&daemon, async |_| Err(stale)).await;
-    }
-    match crate::http::api::incidents::take(&daemon, &IncidentId(id.clone()), "console").await {
+            title: title.into(),
+            detail,
+            link: Some(Link {
+                href: href.clone(),
+                text: id.clone(),
+            }),
+        })
+    };
+    let sent = match sent {
+        Ok(Form(sent)) if sent.csrf == daemon.form_token => sent,
+        _ => {
+            let detail = "The page was older than the daemon. Open the incident again.";
+            let stale = refused("Nothing was done", detail.into());
+            return show(&daemon, async |_| Err(stale)).await;
+        }
+    };
+    let act = match &*what {
+        "ack" => Act::Acknowledge,
+        "unack" => Act::Unacknowledge,
+        "resolve" => Act::Resolve,
+        "notes" => Act::Note(sent.text),
+        _ => {
+            let unknown = missing("action", &what, (&href, &id));
+            return show(&daemon, async |_| Err(unknown)).await;
+        }
+    };
+    match acts::act(&daemon, &IncidentId(id.clone()), &act, "console").await {
         Ok(()) => Redirect::to(&href).into_response(),
-        Err(_) => {
-            show(&daemon, async |_| {
-                Err(missing(
-                    "open incident",
-                    &id,
-                    ("/incidents", "All incidents"),
-                ))
-            })
-            .await
+        Err(problem) if problem.status == 404 => {
+            let unknown = missing("incident", &id, ("/incidents", "All incidents"));
+            show(&daemon, async |_| Err(unknown)).await
+        }
+        Err(problem) => {
+            let refusal = refused("Nothing was done", problem.detail);
+            show(&daemon, async |_| Err(refusal)).await
         }
     }
 }

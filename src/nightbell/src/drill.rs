@@ -1,0 +1,145 @@
+//! Drills: an alarm is flipped on purpose, and every stage until the mail is accepted is measured.
+//!
+//! Nothing is simulated: the same path as for a real fault, up to the receiver. The next evaluation
+//! finds the alarm's own state again, and the recovery is told like any other.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use http::StatusCode;
+use model::{
+    Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time, Unit,
+    Values,
+};
+use response::Engine;
+use serde_json::json;
+
+use crate::daemon::Daemon;
+use crate::http::problem::Problem;
+use crate::transitions::SetState;
+
+/// A drill that waits for its mail is given up after this.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// A drill that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drill {
+    /// Which alarm.
+    pub alarm: String,
+    /// When it was flipped: the beginning of every stage.
+    pub at: Time,
+}
+
+/// How far a drill got; each is the time from the flip.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stages {
+    /// The transition is in the journal.
+    pub received: Option<Duration>,
+    /// It was decided to tell somebody.
+    pub decided: Option<Duration>,
+    /// The receiver accepted it.
+    pub accepted: Option<Duration>,
+    /// The incident that it is part of.
+    pub incident: Option<IncidentId>,
+    /// Who was told.
+    pub receiver: Option<String>,
+}
+
+/// Flips an alarm to ALARM.
+pub async fn begin(daemon: &Daemon, alarm: &str, by: &str) -> Result<Drill, Problem> {
+    let flipped = daemon
+        .set_state(SetState {
+            alarm: alarm.into(),
+            state: State::Alarm,
+            reason: format!("drill by {by}: nothing is wrong"),
+            reason_data: json!({ "drill": by }),
+        })
+        .await?;
+    let Some(first) = flipped.first() else {
+        let detail = format!("alarm `{alarm}` is in ALARM already; drill another one");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    let drill = Drill {
+        alarm: alarm.into(),
+        at: first.at,
+    };
+    let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
+    drills.push(drill.clone());
+    Ok(drill)
+}
+
+/// How far a drill got, from the journal.
+pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
+    let mut stages = Stages::default();
+    let known = engine.alarm(&drill.alarm);
+    let Some(id) = known.and_then(|alarm| {
+        let mut all: Vec<&IncidentId> = alarm.incidents().iter().collect();
+        // One that ended meanwhile is no longer among the alarm's own.
+        all.extend(engine.incident_ids());
+        all.into_iter()
+            .find(|id| engine.timeline(id).any(|(_, entry)| is_flip(&entry, drill)))
+    }) else {
+        return stages;
+    };
+    let mut about: BTreeSet<NotificationId> = BTreeSet::new();
+    for (_, entry) in engine.timeline(id) {
+        let after = entry.at().since(drill.at);
+        match &entry {
+            Entry::Received { .. } if is_flip(&entry, drill) => stages.received = Some(after),
+            Entry::Notify { notification }
+                if notification.at >= drill.at && notification.about.contains(&drill.alarm) =>
+            {
+                about.insert(notification.id.clone());
+                stages.decided.get_or_insert(after);
+            }
+            Entry::Sent { notification, .. } if about.contains(notification) => {
+                stages.accepted.get_or_insert(after);
+            }
+            _ => {}
+        }
+        if let Entry::Notify { notification } = &entry
+            && about.contains(&notification.id)
+        {
+            stages.receiver.get_or_insert(notification.receiver.clone());
+        }
+    }
+    stages.incident = Some(id.clone());
+    stages
+}
+
+fn is_flip(entry: &Entry, drill: &Drill) -> bool {
+    matches!(entry, Entry::Received { transition: t, .. }
+        if t.alarm == drill.alarm && t.at == drill.at && t.to == State::Alarm)
+}
+
+/// Puts the figure of every drill whose mail was accepted: `DrillSeconds` in `Nightbell`.
+pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<()> {
+    let ended: Vec<Duration> = {
+        let engine = daemon.engine();
+        let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
+        drills.retain(|drill| now.since(drill.at) < PATIENCE);
+        let took = |drill: &Drill| stages(&engine, drill).accepted;
+        let ended = drills.iter().filter_map(took).collect();
+        drills.retain(|drill| took(drill).is_none());
+        ended
+    };
+    let data: Vec<Datum> = ended
+        .into_iter()
+        .map(|took| Datum {
+            metric: MetricId {
+                namespace: "Nightbell".into(),
+                name: "DrillSeconds".into(),
+                dimensions: Dimensions::new([("Estate", daemon.estate.project.estate.as_str())]),
+            },
+            unit: Unit::Seconds,
+            at: now,
+            resolution: Resolution::Standard,
+            values: Values::Single(took.as_secs_f64()),
+        })
+        .collect();
+    match data.is_empty() {
+        true => Ok(()),
+        false => daemon.ports.metrics.put(data).await,
+    }
+}

@@ -1,0 +1,174 @@
+//! Links in mails that do something: signed, expiring, single-use.
+//!
+//! A link names one act on one incident, the notification that carried it, and its end. Nothing is
+//! kept of a link until it is used; then the timeline's entry carries its mark, which is what makes
+//! a second use show. Opening one only shows what it would do: mail scanners open every link.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use model::{IncidentId, Notification, NotificationId, Time};
+use ports::Secret;
+use sha2::Sha256;
+
+/// How long a link in a mail is good.
+pub const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// No token is longer.
+const LONGEST: usize = 1_000;
+
+/// What a link may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Acknowledges this incident.
+    pub incident: IncidentId,
+    /// Who was sent the link: who acts.
+    pub receiver: String,
+    /// In which mail.
+    pub notification: NotificationId,
+    /// First instant at which it is no longer good.
+    pub expires: Time,
+}
+
+/// Why a token is no link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// It was not made here, or was changed.
+    Forged,
+    /// Its time is over.
+    Expired(Time),
+}
+
+/// What signs links.
+#[derive(Clone)]
+pub struct Signer(Secret);
+
+impl Signer {
+    /// A signer with a key.
+    pub fn new(key: Secret) -> Signer {
+        Signer(key)
+    }
+
+    /// The token of the link in a notification's mail about an incident.
+    pub fn token(&self, incident: &IncidentId, notification: &Notification) -> String {
+        let expires = (notification.at + GOOD_FOR).secs().to_string();
+        let (receiver, id) = (&*notification.receiver, &*notification.id.0);
+        let parts = ["ack", &incident.0, receiver, id, &expires];
+        let body: Vec<String> = parts.iter().map(|part| hex(part.as_bytes())).collect();
+        let mac = self.mac(&parts).finalize().into_bytes();
+        format!("{}.{}", body.join("."), hex(&mac))
+    }
+
+    /// Reads a token back; the comparison takes the same time for every wrong one.
+    pub fn read(&self, token: &str, now: Time) -> Result<Link, Refused> {
+        if token.len() > LONGEST {
+            return Err(Refused::Forged);
+        }
+        let (body, mac) = token.rsplit_once('.').ok_or(Refused::Forged)?;
+        let text = |part: &str| String::from_utf8(unhex(part)?).ok();
+        let parts: Option<Vec<String>> = body.split('.').map(text).collect();
+        let parts = parts.ok_or(Refused::Forged)?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let mac = unhex(mac).ok_or(Refused::Forged)?;
+        self.mac(&parts)
+            .verify_slice(&mac)
+            .map_err(|_| Refused::Forged)?;
+        let ["ack", incident, receiver, notification, expires] = parts[..] else {
+            return Err(Refused::Forged);
+        };
+        let expires = expires.parse().map_err(|_| Refused::Forged)?;
+        let expires = Time::from_secs(expires);
+        if expires <= now {
+            return Err(Refused::Expired(expires));
+        }
+        Ok(Link {
+            incident: IncidentId(incident.into()),
+            receiver: receiver.into(),
+            notification: NotificationId(notification.into()),
+            expires,
+        })
+    }
+
+    fn mac(&self, parts: &[&str]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.reveal().as_bytes())
+            .expect("HMAC takes keys of any length");
+        mac.update(b"nightbell mail link");
+        for part in parts {
+            // Lengths keep the parts apart whatever they hold.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac
+    }
+}
+
+impl Link {
+    /// Who acts, as the timeline says it: the mark at the end is the link's own.
+    pub fn by(&self) -> String {
+        use sha2::Digest;
+        let hash = Sha256::digest(format!("{}\0{}", self.incident, self.notification));
+        format!("{} (mail link {})", self.receiver, &hex(&hash)[..8])
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::NotificationKind;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_what_was_signed_until_its_end_and_nothing_else() {
+        let signer = Signer::new(Secret::new("a key"));
+        let at = Time::from_secs(1_000_000);
+        let notification = Notification {
+            id: NotificationId("INC-7F3K-1".into()),
+            kind: NotificationKind::Opened,
+            incidents: vec![IncidentId("INC-7F3K".into())],
+            about: BTreeSet::new(),
+            receiver: "on.call".into(),
+            at,
+            because: String::new(),
+            next: String::new(),
+        };
+        let incident = IncidentId("INC-7F3K".into());
+        let token = signer.token(&incident, &notification);
+        let link = signer.read(&token, at).unwrap();
+        assert_eq!(
+            (link.incident.clone(), &*link.receiver),
+            (incident, "on.call")
+        );
+        let end = at + GOOD_FOR;
+        let last = end - Duration::from_secs(1);
+        assert!(signer.read(&token, last).is_ok());
+        assert_eq!(signer.read(&token, end), Err(Refused::Expired(end)));
+        let other = Signer::new(Secret::new("another key"));
+        assert_eq!(other.read(&token, at), Err(Refused::Forged));
+        // No change of a single character is taken, and no other shape.
+        for i in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[i] = if changed[i] == b'0' { b'1' } else { b'0' };
+            let changed = String::from_utf8(changed).unwrap();
+            if changed != token {
+                assert_eq!(signer.read(&changed, at), Err(Refused::Forged), "{changed}");
+            }
+        }
+        for text in ["", ".", "61.62", "zz.zz", "é", &"a".repeat(5_000)] {
+            assert_eq!(signer.read(text, at), Err(Refused::Forged), "{text}");
+        }
+    }
+}

@@ -12,7 +12,6 @@
  - how many have confirmed their subscription of a topic.
 """
 
-import dataclasses
 import datetime
 import json
 import re
@@ -23,6 +22,7 @@ import moto.cloudwatch.models
 import moto.cloudwatch.responses
 import moto.resourcegroupstaggingapi.models
 import moto.sns.models
+from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
@@ -173,29 +173,30 @@ def describe_alarms(response):
     chosen = [known[n] for n in names if n in known] if names else list(known.values())
     prefix, state = response._get_param("AlarmNamePrefix"), response._get_param("StateValue")
     action = response._get_param("ActionPrefix")
-    rows = []
+    token_kind, _, token_name = (response._get_param("NextToken") or ":").partition(":")
+    limit = int(response._get_param("MaxRecords") or 50)
+    page = {"MetricAlarms": [], "CompositeAlarms": []}
+    # By kind and name, so that a page begins where the last one ended, whatever came or went in between.
+    chosen.sort(key=lambda alarm: (alarm.rule is not None, alarm.name))
+    last, count = None, 0
     for alarm in chosen:
         kind = "MetricAlarm" if alarm.rule is None else "CompositeAlarm"
+        if token_kind and (
+            (kind == token_kind and alarm.name <= token_name)
+            or (kind == "MetricAlarm" and token_kind == "CompositeAlarm")
+        ):
+            continue
         if (
             kind in kinds
             and (not prefix or alarm.name.startswith(prefix))
             and (not state or alarm.state_value == state)
             and (not action or any(a.startswith(action) for a in alarm.alarm_actions))
         ):
-            rows.append((kind, alarm.name, alarm))
-    # By name, so that a page begins where the last one ended, whatever came or went in between.
-    rows.sort(key=lambda row: row[:2], reverse=False)
-    rows.sort(key=lambda row: row[0], reverse=True)
-    token = response._get_param("NextToken")
-    if token:
-        kind, _, name = token.partition(":")
-        rows = [r for r in rows if (r[0] != kind and kind == "MetricAlarm") or (r[0] == kind and r[1] > name)]
-    limit = int(response._get_param("MaxRecords") or 50)
-    page = {"MetricAlarms": [], "CompositeAlarms": []}
-    for kind, _, alarm in rows[:limit]:
-        page[f"{kind}s"].append(described(alarm))
-    if len(rows) > limit:
-        page["NextToken"] = f"{rows[limit - 1][0]}:{rows[limit - 1][1]}"
+            if count == limit:
+                page["NextToken"] = last
+                break
+            page[f"{kind}s"].append(described(alarm))
+            last, count = f"{kind}:{alarm.name}", count + 1
     return ActionResult(page)
 
 
@@ -322,17 +323,21 @@ def get_resources(backend, pagination_token=None, resources_per_page=50, **asked
         )
     alarms = moto.cloudwatch.models.cloudwatch_backends[backend.account_id][backend.region_name]
     index = lagging["index"]
-    rows = []
-    for resource in alarms.iter_tagged_resources():
-        tags = dict(resource.tags) if index is None else index.get(resource.arn, {})
+    page, token = [], None
+    for alarm in sorted(alarms.alarms.values(), key=lambda alarm: alarm.alarm_arn):
+        arn = alarm.alarm_arn
+        if arn <= (pagination_token or ""):
+            continue
+        tags = alarms.tagger.get_tag_dict_for_resource(arn) if index is None else index.get(arn, {})
         if tags and all(
             f["Key"] in tags and (not f.get("Values") or tags[f["Key"]] in f["Values"])
             for f in asked.get("tag_filters") or []
         ):
-            rows.append(dataclasses.replace(resource, tags=tags))
-    rows = sorted((r for r in rows if r.arn > (pagination_token or "")), key=lambda r: r.arn)
-    page = rows[:resources_per_page]
-    return (page[-1].arn if len(rows) > len(page) else None), page
+            if len(page) == resources_per_page:
+                token = page[-1].arn
+                break
+            page.append(TaggedResource(arn=arn, tags=dict(tags), resource_type="cloudwatch:alarm"))
+    return token, page
 
 
 def lag(on):

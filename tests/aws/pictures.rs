@@ -61,7 +61,7 @@ async fn the_image_platform_runs_on_dynamodb_and_s3() {
     assert!(!again.new && again.token.is_none() && again.image.id == id);
     assert_eq!(platform.image(&id).await.unwrap(), done.image);
     let listed = platform.list(10, None).await.unwrap();
-    assert_eq!(listed.images, [done.image.clone()]);
+    assert_eq!(listed.images, std::slice::from_ref(&done.image));
     let keys = async || -> Vec<String> {
         let page = bucket.list("pictures", "", 100, None).await.unwrap();
         page.objects.into_iter().map(|o| o.key).collect()

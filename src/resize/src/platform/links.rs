@@ -58,7 +58,13 @@ impl Platform {
             },
         };
         let now = self.clock.now();
-        let ends = [wanted.valid.map(|valid| now + valid), image.expires];
+        let ends = [
+            // The table holds it in seconds.
+            wanted
+                .valid
+                .map(|valid| (now + valid).floor_to(Duration::from_secs(1))),
+            image.expires,
+        ];
         let link = Link {
             image: id.clone(),
             file,

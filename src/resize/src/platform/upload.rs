@@ -101,7 +101,11 @@ impl Platform {
             bytes: picture.clean.len() as u64,
             created: now,
             since: now,
-            expires: self.config.keep.map(|keep| now + keep),
+            // The table holds it in seconds.
+            expires: self
+                .config
+                .keep
+                .map(|keep| (now + keep).floor_to(Duration::from_secs(1))),
             owners: owner.into_iter().collect(),
             short: Code::from_random(random()?),
             sizes: sizes(&made),

@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 
 import { chromium } from "playwright-core";
 
+import { announcement } from "./announcement.mjs";
 import { accessible, all, fitsAPhone, open, watch } from "./audit.mjs";
 import { REBOUND, isRefused } from "./foreign.mjs";
 import { plain } from "./mail.mjs";
@@ -92,6 +93,11 @@ async function story() {
 
   say("pictures are dropped, resized, shared, deleted and taken back");
   await pictures(browser, server, async (shown, name) => {
+    await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
+  });
+
+  say("an event is announced, told and cancelled");
+  await announcement(browser, server, async (shown, name) => {
     await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
   });
 

@@ -1,6 +1,7 @@
 //! The whole of local mode over its public seams, on a stepped clock.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod announcement;
 mod api;
 mod arrivals;
 mod backtest;

@@ -23,6 +23,7 @@ const RINGS: &[(&str, u8)] = &[
     ("aws", 2),
     ("local", 2),
     ("counter", 3),
+    ("announcement", 3),
     ("resize", 3),
     ("lambda", 3),
     ("nightbell", 3),
@@ -38,6 +39,8 @@ const SAME_RING: &[(&str, &str)] = &[
     ("lambda", "counter"),
     ("nightbell", "counter"),
     ("nightbell", "resize"),
+    ("nightbell", "announcement"),
+    ("lambda", "announcement"),
     ("lambda", "resize"),
 ];
 

@@ -47,7 +47,7 @@ macro_rules! adapters {
 adapters!(Tables, S3, Sqs, Sns, Ses, SecretsManager);
 
 impl<A: Adapter> Late<A> {
-    async fn it(&self) -> &A {
+    pub(crate) async fn it(&self) -> &A {
         self.adapter
             .get_or_init(async || A::make(&aws::connect(aws::Settings::default()).await))
             .await

@@ -1,8 +1,10 @@
 //! What the function binaries share: a router or an event
 //! handler as a Lambda function, and adapters made at first use.
 
+pub mod announcement;
 pub mod clock;
 pub mod events;
+pub mod keys;
 pub mod lately;
 pub mod pictures;
 

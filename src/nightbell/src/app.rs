@@ -11,6 +11,7 @@ use anyhow::Context;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use local::fault::Faults;
+use local::hosts::Hosts;
 use local::pool::UserPool;
 use local::pump::{Pump, Stores, Stream};
 use model::Estate;
@@ -55,6 +56,7 @@ pub struct App {
     pub daemon: Arc<Daemon>,
     /// The local APIs.
     pub gateway: Gateway,
+    hosts: Hosts,
     stop: CancellationToken,
     driver: Driver,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -108,7 +110,7 @@ impl App {
         .await?;
         store.answer_at(&estate.project.console_url);
         services::define_tables(&estate.project, &store).await?;
-        let gateway = Gateway::new(&Ground {
+        let ground = Ground {
             project: &estate.project,
             store: &store,
             documents: Arc::new(store.tables()),
@@ -116,7 +118,12 @@ impl App {
             pump: &pump,
             faults: &faults,
             clock: clock.clone(),
-        });
+        };
+        let gateway = Gateway::new(&ground);
+        let hosts = Hosts::new(&store, &pump);
+        services::host(&ground, &hosts)
+            .with_subscriber(dispatch.clone())
+            .await?;
         let mailbox = store.mailbox();
         let ports = Ports {
             metrics: Arc::new(store.metrics()),
@@ -155,6 +162,7 @@ impl App {
             address,
             daemon,
             gateway,
+            hosts,
             stop,
             driver,
             server,
@@ -173,10 +181,11 @@ impl App {
         self.stop.clone()
     }
 
-    /// Waits until no task is running or due. For tests on a stepped clock: after a step, all that
+    /// Waits until no task and no function is running or due. For tests on a stepped clock: after a step, all that
     /// was due has happened when this returns.
     pub async fn settled(&self) {
         loop {
+            self.hosts.settled().await;
             let now = self.daemon.now();
             let mut quiet = true;
             for status in self.driver.statuses().values_mut() {
@@ -205,6 +214,7 @@ impl App {
         let App {
             daemon,
             gateway,
+            hosts,
             stop,
             driver,
             server,
@@ -215,6 +225,7 @@ impl App {
         stop.cancelled().await;
         let ended = tokio::time::timeout(GRACE, server).await;
         driver.stopped().await;
+        hosts.stop().await;
         if let Some(visitors) = visitors {
             visitors.abort();
         }

@@ -1,5 +1,6 @@
 //! The services behind the local gateway, wired to the local store.
 
+mod announcement;
 mod resize;
 
 use std::collections::BTreeMap;
@@ -14,24 +15,26 @@ use http::uri::PathAndQuery;
 use identity::{KeyRing, Pool, Verifier};
 use local::fault::Faults;
 use local::gateway::Api;
+use local::hosts::Hosts;
 use local::pool::{AppClient, UserPool};
 use local::pump::Pump;
 use local::runtime::{Function, FunctionConfig};
 use model::catalogue::Declared;
 use model::estate::Project;
-use ports::{Clock, Documents};
+use ports::{Clock, Documents, Handler, Invocation};
 use telemetry::Telemetry;
 use telemetry::xray::Sampling;
 
 use crate::http::problem::Problem;
 
 /// The services that this version runs locally.
-pub const RUNNING: &[&str] = &["counter", "resize"];
+pub const RUNNING: &[&str] = &["counter", "resize", "announcement"];
 
 /// What our own code emits: the catalogue that `check` holds alarms and dashboards against.
 pub fn declared() -> Vec<Declared> {
     let mut all = counter::declared();
     all.extend(::resize::declared());
+    all.extend(::announcement::declared());
     all
 }
 
@@ -72,7 +75,7 @@ impl Ground<'_> {
     }
 }
 
-/// The tables that the project's services need, made before they start.
+/// The tables and queues that the project's services need, made before they start.
 ///
 /// # Errors
 /// When a table is there already in another shape, or cannot be made.
@@ -80,7 +83,34 @@ pub async fn define_tables(project: &Project, store: &local::Store) -> ports::Re
     if let Some(table) = resize::table(project) {
         store.tables().define(&table).await?;
     }
+    announcement::define(project, store).await
+}
+
+/// Starts what invokes the services' functions on events, under the caller's log.
+///
+/// # Errors
+/// When a queue or table is missing.
+pub async fn host(ground: &Ground<'_>, hosts: &Hosts) -> anyhow::Result<()> {
+    announcement::host(ground, hosts).await?;
+    hosts.gauges();
     Ok(())
+}
+
+/// A function around a handler, invoked with Lambda's payloads.
+fn event_function(
+    ground: &Ground<'_>,
+    config: FunctionConfig,
+    events: Arc<dyn Handler>,
+) -> Arc<Function> {
+    let take = local::runtime::handler(move |payload| {
+        let events = events.clone();
+        async move {
+            let invocation = Invocation::default();
+            let answer = ports::events::invoke(&*events, &payload, &invocation).await;
+            Ok(answer?)
+        }
+    });
+    Function::for_events(config, take, ground.pump, ground.clock.clone())
 }
 
 /// The app clients of the local user pool, one a service: a sign-in leads back to its pages.
@@ -107,6 +137,9 @@ impl Gateway {
         let mut apis = BTreeMap::new();
         if let Some(api) = counter_api(ground) {
             apis.insert("counter".to_string(), api);
+        }
+        if let Some(api) = announcement::api(ground) {
+            apis.insert("announcement".to_string(), api);
         }
         let pictures = resize::pictures(ground).map(|pictures| {
             apis.insert("resize".to_string(), pictures.api);

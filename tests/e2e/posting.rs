@@ -15,12 +15,13 @@ use crate::world::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Monday, 07:59 in New York.
+/// Monday, 07:59 in New York; the path is known since 07:49.
 async fn monday(data: &std::path::Path) -> World {
-    let clock = SteppedClock::new(Time::parse("2026-11-23T12:59:00Z").unwrap());
+    let clock = SteppedClock::new(Time::parse("2026-11-23T12:49:00Z").unwrap());
     let world = World::start_at(data, clock).await;
     let stand_ins = world.app.gateway.stand_ins().unwrap();
     stand_ins.openai.as_ref().unwrap().state.draw_at(32);
+    world.step(10 * MINUTE).await;
     world
 }
 
@@ -252,7 +253,7 @@ async fn a_fault_rings_late_pictures_page_and_everything_is_posted_afterwards() 
     assert_eq!(dead("demo-generate-dlq").await, 1);
     assert_eq!(world.state("posting-generate-dead-letters").await, "ALARM");
     // The fault is over at 09:09, and by then today is late.
-    world.step(32 * MINUTE).await;
+    world.step(38 * MINUTE).await;
     assert_eq!(world.state("posting-nothing-posted").await, "ALARM");
     let moved = world
         .app

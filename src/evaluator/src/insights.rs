@@ -10,6 +10,7 @@ mod evaluate;
 mod expr;
 mod fields;
 mod parse;
+mod reader;
 mod run;
 mod stats;
 

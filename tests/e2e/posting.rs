@@ -237,7 +237,7 @@ async fn a_fault_rings_late_pictures_page_and_everything_is_posted_afterwards() 
         let history = world.text(&format!("/api/v1/alarms/{alarm}/history")).await;
         assert!(history.contains("ALARM"), "{alarm}: {history}");
     }
-    world.step(16 * MINUTE).await;
+    world.step(19 * MINUTE).await;
     let dead = async |queue: &str| {
         world
             .app

@@ -169,7 +169,10 @@ pub async fn measure(
 
 /// The error lines of a service's functions, alike ones together, newest first.
 pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<ErrorLines> {
-    let (one, several) = (format!("{service}.function"), format!("{service}.functions."));
+    let (one, several) = (
+        format!("{service}.function"),
+        format!("{service}.functions."),
+    );
     let variables = &daemon.estate.project.variables;
     let functions = variables
         .iter()

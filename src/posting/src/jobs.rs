@@ -56,6 +56,10 @@ pub struct Run {
     pub at: Time,
 }
 
+/// Two workers may read a job at once, say one that ends drawing and one that begins to post: who
+/// writes second looks again, so often.
+const LOOKS: u32 = 5;
+
 impl Jobs {
     /// Over a table.
     pub fn new(items: Arc<dyn Items>, table: &str) -> Jobs {
@@ -101,10 +105,25 @@ impl Jobs {
     /// What the table answers.
     pub async fn take_to_draw(
         &self,
+        what: (&PictureName, Date),
+        by: Option<&str>,
+        who: (&str, Time),
+    ) -> Result<Taken> {
+        for _ in 0..LOOKS {
+            if let Some(taken) = self.try_to_draw(what, by, who).await? {
+                return Ok(taken);
+            }
+        }
+        Ok(Taken::Busy)
+    }
+
+    /// None when the job changed after it was read.
+    async fn try_to_draw(
+        &self,
         (name, date): (&PictureName, Date),
         by: Option<&str>,
         (owner, now): (&str, Time),
-    ) -> Result<Taken> {
+    ) -> Result<Option<Taken>> {
         let until = now + Config::GENERATE_LEASE;
         let known = self.find(name).await?;
         let fresh = || Job {
@@ -113,19 +132,21 @@ impl Jobs {
         };
         let (job, condition) = match known {
             None => (fresh(), Condition::Absent),
-            Some(known) if known.date > date => return Ok(Taken::Passed),
+            Some(known) if known.date > date => return Ok(Some(Taken::Passed)),
             // The same day of an earlier year: its job makes room.
-            Some(known) if known.date < date && known.is_taken(now) => return Ok(Taken::Busy),
+            Some(known) if known.date < date && known.is_taken(now) => {
+                return Ok(Some(Taken::Busy));
+            }
             Some(known) if known.date < date => (fresh(), unchanged(&known)),
             Some(known) if known.stored || known.asked_at.is_some() => {
-                return Ok(Taken::Done(Box::new(known)));
+                return Ok(Some(Taken::Done(Box::new(known))));
             }
             Some(known) => match known.status {
                 Status::Uploaded | Status::Posting | Status::Posted | Status::Unknown => {
-                    return Ok(Taken::Done(Box::new(known)));
+                    return Ok(Some(Taken::Done(Box::new(known))));
                 }
                 Status::Generating | Status::Failed if known.is_taken(now) => {
-                    return Ok(Taken::Busy);
+                    return Ok(Some(Taken::Busy));
                 }
                 Status::Generating | Status::Failed => {
                     let condition = unchanged(&known);
@@ -144,20 +165,34 @@ impl Jobs {
     /// What the table answers.
     pub async fn take_to_post(
         &self,
+        what: (&PictureName, Date),
+        who: (&str, Time),
+    ) -> Result<Taken> {
+        for _ in 0..LOOKS {
+            if let Some(taken) = self.try_to_post(what, who).await? {
+                return Ok(taken);
+            }
+        }
+        Ok(Taken::Busy)
+    }
+
+    /// None when the job changed after it was read.
+    async fn try_to_post(
+        &self,
         (name, date): (&PictureName, Date),
         (owner, now): (&str, Time),
-    ) -> Result<Taken> {
+    ) -> Result<Option<Taken>> {
         let until = now + Config::POST_LEASE;
         let (job, condition) = match self.find(name).await? {
             // Somebody else put the picture there, or its job was lost.
             None => (Job::new(name.clone(), date, now), Condition::Absent),
-            Some(known) if known.date != date => return Ok(Taken::Passed),
+            Some(known) if known.date != date => return Ok(Some(Taken::Passed)),
             Some(known) if known.status == Status::Posted => {
-                return Ok(Taken::Done(Box::new(known)));
+                return Ok(Some(Taken::Done(Box::new(known))));
             }
             // Whoever draws is done with it once it is in the bucket.
             Some(known) if known.status != Status::Generating && known.is_taken(now) => {
-                return Ok(Taken::Busy);
+                return Ok(Some(Taken::Busy));
             }
             Some(known) => {
                 let condition = unchanged(&known);
@@ -299,11 +334,9 @@ impl Jobs {
         }
     }
 
-    async fn replace(&self, job: Job, condition: Condition) -> Result<Taken> {
-        match self.put(&job, condition).await? {
-            true => Ok(Taken::Mine(Box::new(job))),
-            false => Ok(Taken::Busy),
-        }
+    async fn replace(&self, job: Job, condition: Condition) -> Result<Option<Taken>> {
+        let written = self.put(&job, condition).await?;
+        Ok(written.then(|| Taken::Mine(Box::new(job))))
     }
 
     async fn put(&self, job: &Job, condition: Condition) -> Result<bool> {

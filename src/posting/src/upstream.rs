@@ -295,6 +295,9 @@ fn client() -> Result<&'static Client, String> {
             // An answer elsewhere is none: signatures and keys are for the address that was asked.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("nightbell-posting")
+            // A connection that was kept may be dead, which is seen only when a request was written
+            // to it; whether that request had its effect is then not known.
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|e| format!("no client can be made: {}", crate::chain(&e)))
     });

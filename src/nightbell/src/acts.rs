@@ -130,12 +130,12 @@ pub async fn silence(
     daemon
         .enter(|engine| {
             let request = SilenceRequest {
-                matchers,
+                matchers: matchers.clone(),
                 by: by.into(),
                 reason: reason.into(),
                 from: quiet.from.unwrap_or(now),
                 length: quiet.length,
-                origin,
+                origin: origin.clone(),
             };
             let entry = engine.silence(request, now).map_err(Problem::bad_request)?;
             if let Entry::Silenced { silence, .. } = &entry {

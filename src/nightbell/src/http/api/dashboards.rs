@@ -90,7 +90,7 @@ pub async fn one(
 /// A dashboard's board with the data it asks for. What cannot be fetched says so in its place.
 pub async fn filled(daemon: &Daemon, dashboard: &Dashboard, span: Span) -> (Board, Data) {
     let (board, _) = Board::parse(&dashboard.body);
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let mut data = Data::new(span);
     crate::picture::fill(
         &board,

@@ -69,7 +69,7 @@ pub async fn traces(
     parameters: Result<Query<TraceParameters>, QueryRejection>,
 ) -> Result<Json<Vec<TraceBody>>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let filter = TraceFilter {
         span: span::span(p.start.as_deref(), p.end.as_deref(), HOUR, daemon.now())?,
         failed: p.failed.unwrap_or(false),
@@ -104,7 +104,7 @@ pub async fn trace(
     State(daemon): State<Arc<Daemon>>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<serde_json::Value>>, Problem> {
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let documents = daemon.ports.traces.get(&id).await?;
     if documents.is_empty() {
         return Err(Problem::not_found(format!(
@@ -150,7 +150,7 @@ pub async fn logs(
     parameters: Result<Query<LogParameters>, QueryRejection>,
 ) -> Result<Json<Vec<LogBody>>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let query = LogQuery {
         group: p.group,
         span: span::span(

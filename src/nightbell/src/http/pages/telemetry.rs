@@ -35,7 +35,7 @@ pub async fn traces(
     Query(query): Query<TracesQuery>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let length = super::Last {
             range: query.range.clone(),
         }
@@ -67,7 +67,7 @@ pub async fn traces(
 /// `/traces/{id}`
 pub async fn trace(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let documents = daemon.ports.traces.get(&id).await?;
         let summary = TraceSummary::of(&id, &documents);
         let Some(summary) = summary.filter(|_| !documents.is_empty()) else {
@@ -95,7 +95,7 @@ pub struct LogsQuery {
 /// `/logs`
 pub async fn logs(State(daemon): State<Arc<Daemon>>, Query(query): Query<LogsQuery>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let length = super::Last {
             range: query.range.clone(),
         }

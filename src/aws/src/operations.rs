@@ -100,9 +100,15 @@ impl ports::Operations for Operations {
             }
             let page = self.signed.get(Service::Lambda, &path, &query).await;
             let page = page.map_err(failed(VERSIONS, function))?;
-            found.extend(page["Versions"].as_array().into_iter().flatten().filter_map(
-                |version| deploy(function, version).filter(|deploy| deploy.at >= since),
-            ));
+            found.extend(
+                page["Versions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|version| {
+                        deploy(function, version).filter(|deploy| deploy.at >= since)
+                    }),
+            );
             match page["NextMarker"].as_str() {
                 Some(next) if !next.is_empty() => marker = next.to_owned(),
                 _ => break,

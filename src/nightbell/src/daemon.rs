@@ -245,12 +245,9 @@ fn nobody() -> Routes {
 
 /// What signs links: the secret that `sign_links_with` names, else a key of the data folder, so that
 /// a link in a mail is good after a restart.
-async fn signer(
-    estate: &Estate,
-    ports: &Ports,
-    local: Option<&Local>,
-) -> ports::Result<Signer> {
-    let own = || match local {
+async fn signer(estate: &Estate, ports: &Ports, local: Option<&Local>) -> ports::Result<Signer> {
+    let own = || {
+        match local {
         Some(local) => {
             let key = local.store.key("links in mails");
             let text: String = key.iter().map(|b| format!("{b:02x}")).collect();
@@ -262,6 +259,7 @@ async fn signer(
                 "against AWS, `sign_links_with` in the project file has to name a secret, such as \"${secret.link_key}\"",
             ),
         ),
+    }
     };
     let named = estate.project.sign_links_with.as_deref();
     let name = named.and_then(|n| n.trim().strip_prefix("${secret.")?.strip_suffix('}'));

@@ -17,7 +17,9 @@ use crate::daemon::duty::Duty;
 use crate::daemon::{Daemon, Place};
 use crate::tasks::catch_up::CatchUp;
 use crate::tasks::receive::{Receive, Source};
-use crate::tasks::{Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond};
+use crate::tasks::{
+    Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
+};
 
 /// What it needs.
 pub struct Options {
@@ -87,6 +89,29 @@ impl Serving {
         let shown = &self.daemon.statuses;
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.extend(statuses);
+    }
+
+    /// Waits until no task runs or is due, but the one that waits for messages. For tests on a
+    /// stepped clock.
+    pub async fn settled(&self) {
+        loop {
+            let now = self.daemon.now();
+            let mut statuses = self.driver.statuses();
+            statuses.remove("receive");
+            let mut quiet = true;
+            for status in statuses.values_mut() {
+                let idle = status.wait_for(|s| !s.running && s.next > now && s.runs > 0);
+                quiet &= idle.await.is_ok();
+            }
+            let poked = self.daemon.respond.wanted() || self.daemon.operate.wanted();
+            let still = statuses
+                .values()
+                .all(|s| !s.borrow().running && s.borrow().next > now);
+            if quiet && still && !poked {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits until its tasks have ended, then gives the lease back.

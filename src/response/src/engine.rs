@@ -217,7 +217,9 @@ impl Engine {
     /// The incidents for which something of a runbook was done since then.
     pub fn operated_since(&self, since: Time) -> impl Iterator<Item = &IncidentId> {
         let operated = self.book.operated.iter();
-        operated.filter(move |(_, at)| **at >= since).map(|(id, _)| id)
+        operated
+            .filter(move |(_, at)| **at >= since)
+            .map(|(id, _)| id)
     }
 
     /// When a runbook was worked with, as far as the journal reaches.

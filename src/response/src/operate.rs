@@ -168,7 +168,11 @@ impl Stand {
             Stand::Agreed { .. } | Stand::Running { .. } => {
                 return Err("it has been agreed to already".into());
             }
-            _ => return Err("nobody has proposed it; propose it first, to see what it would do".into()),
+            _ => {
+                return Err(
+                    "nobody has proposed it; propose it first, to see what it would do".into(),
+                );
+            }
         };
         if proposal.expires <= now {
             return Err(format!(
@@ -204,7 +208,9 @@ pub fn still_the_same(
     if let (Some(then), Some(now)) = (counted, counts_now)
         && now > then + (then / 2).max(10)
     {
-        return Err(format!("it would touch {now} now, and {then} when it was proposed"));
+        return Err(format!(
+            "it would touch {now} now, and {then} when it was proposed"
+        ));
     }
     Ok(())
 }

@@ -118,7 +118,8 @@ pub(crate) fn read(block: &Block, report: &mut Report) -> Option<Live> {
                     terms: words.collect(),
                 }),
                 None => {
-                    let help = "write LOG-GROUP WORD ..., for example /aws/lambda/demo-counter ERROR";
+                    let help =
+                        "write LOG-GROUP WORD ..., for example /aws/lambda/demo-counter ERROR";
                     report.error_with(at, "the query names no log group", Some(help.into()));
                     None
                 }
@@ -152,20 +153,10 @@ pub(crate) fn each_action_once(step: &Step, report: &mut Report) {
     }
 }
 
-/// Words of one line; what stands in quotes is one word.
+/// Words; what stands in quotes is one.
 fn words(text: &str, at: Mark, report: &mut Report) -> Option<Vec<String>> {
-    let mut lines = text.lines().filter(|l| !l.trim().is_empty());
-    let line = lines.next().unwrap_or_default();
-    if lines.next().is_some() {
-        report.error_with(
-            at,
-            "a query of a runbook is one line",
-            Some("put the second line into a block of its own".into()),
-        );
-        return None;
-    }
     let mut words = Vec::new();
-    let mut rest = line.trim();
+    let mut rest = text.trim();
     while !rest.is_empty() {
         let (word, after) = match rest.strip_prefix('"') {
             Some(quoted) => match quoted.split_once('"') {
@@ -192,7 +183,11 @@ fn traces(words: &[String], at: Mark, report: &mut Report) -> Option<Live> {
             "service" => service = Some(words.next().cloned()?),
             other => {
                 let help = suggest(other, ["service", "failed"], "there are");
-                report.error_with(at, format!("`{other}` is no word of `query traces`"), Some(help));
+                report.error_with(
+                    at,
+                    format!("`{other}` is no word of `query traces`"),
+                    Some(help),
+                );
                 return None;
             }
         }
@@ -210,7 +205,11 @@ fn alarms(words: &[String], at: Mark, report: &mut Report) -> Option<Live> {
             "alarm" => names.push(words.next().cloned()?),
             other => {
                 let help = suggest(other, ["service", "alarm", "firing"], "there are");
-                report.error_with(at, format!("`{other}` is no word of `query alarms`"), Some(help));
+                report.error_with(
+                    at,
+                    format!("`{other}` is no word of `query alarms`"),
+                    Some(help),
+                );
                 return None;
             }
         }
@@ -225,7 +224,12 @@ fn alarms(words: &[String], at: Mark, report: &mut Report) -> Option<Live> {
 fn action(name: &str, block: &Block, at: Mark, report: &mut Report) -> Option<Live> {
     let (_, table) = ACTIONS.iter().find(|(known, _)| *known == name)?;
     if block.text.trim().is_empty() {
-        let keys: Vec<&str> = table.keys.iter().filter(|k| k.required).map(|k| k.name).collect();
+        let keys: Vec<&str> = table
+            .keys
+            .iter()
+            .filter(|k| k.required)
+            .map(|k| k.name)
+            .collect();
         report.error_with(
             at,
             format!("the action `{name}` says nothing"),
@@ -276,7 +280,11 @@ fn action(name: &str, block: &Block, at: Mark, report: &mut Report) -> Option<Li
             }
             Act::DisableAlarmActions {
                 alarms: match fields.items("alarms") {
-                    [] => fields.text("alarms").into_iter().map(String::from).collect(),
+                    [] => fields
+                        .text("alarms")
+                        .into_iter()
+                        .map(String::from)
+                        .collect(),
                     _ => fields.strings("alarms"),
                 },
                 length,
@@ -303,7 +311,11 @@ fn gate(name: &str, fields: &Fields<'_>, at: Mark, report: &mut Report) -> Optio
             None
         }
         (false, None) => {
-            report.error_with(at, format!("the action `{name}` needs somebody's word"), help());
+            report.error_with(
+                at,
+                format!("the action `{name}` needs somebody's word"),
+                help(),
+            );
             None
         }
     }
@@ -312,7 +324,11 @@ fn gate(name: &str, fields: &Fields<'_>, at: Mark, report: &mut Report) -> Optio
 fn test(node: &Node, report: &mut Report) -> Option<Test> {
     let fields = Fields::new(node, &TEST);
     let help = || Some("write `query:` and `is:`, or `alarm:`".into());
-    match (fields.text("query"), fields.text("is"), fields.text("alarm")) {
+    match (
+        fields.text("query"),
+        fields.text("is"),
+        fields.text("alarm"),
+    ) {
         (Some(text), Some(is), None) => match (query::parse(text), grammar::threshold(is)) {
             (Ok(stat), Some(is)) => Some(Test::Metric {
                 query: Box::new(stat),
@@ -369,7 +385,7 @@ mod tests {
         };
         let redrive = check(
             "redrive",
-            "queue: demo-dlq\nmost: 500\nconfirm: true\nverify: { query: 'Max(AWS/SQS/ApproximateNumberOfMessagesVisible{QueueName=\"demo-dlq\"})[1m]', is: '< 1', after: 2m }\n",
+            "queue: demo-dlq\nmost: 500\nconfirm: true\nverify: { query: 'Maximum(AWS/SQS/ApproximateNumberOfMessagesVisible{QueueName=\"demo-dlq\"})[1m]', is: '< 1', after: 2m }\n",
         );
         let expect = Act::Redrive {
             queue: "demo-dlq".into(),
@@ -377,16 +393,24 @@ mod tests {
             most: 500,
         };
         assert_eq!((redrive.act, redrive.gate), (expect, Gate::Confirm));
-        assert!(matches!(redrive.verify, Some((Test::Metric { .. }, after)) if after.as_secs() == 120));
+        assert!(
+            matches!(redrive.verify, Some((Test::Metric { .. }, after)) if after.as_secs() == 120)
+        );
         let quiet = check(
             "disable-alarm-actions",
             "alarms: [a, b]\nfor: 1h\napprove: admin\nwhen: { alarm: deploying }\n",
         );
         assert_eq!(quiet.gate, Gate::Approve(Role::Admin));
         assert_eq!(quiet.when, Some(Test::AlarmOk("deploying".into())));
-        check("disable-alarm-actions", "alarms: a\nfor: 1h\nconfirm: true\n");
+        check(
+            "disable-alarm-actions",
+            "alarms: a\nfor: 1h\nconfirm: true\n",
+        );
         check("set-concurrency", "function: f\nto: 5\nconfirm: true\n");
-        let invoke = check("invoke", "function: f\npayload: { a: [1, b] }\napprove: responder\n");
+        let invoke = check(
+            "invoke",
+            "function: f\npayload: { a: [1, b] }\napprove: responder\n",
+        );
         let payload = serde_json::json!({ "a": [1, "b"] });
         let function = "f".into();
         assert_eq!(invoke.act, Act::Invoke { function, payload });
@@ -396,13 +420,19 @@ mod tests {
     fn what_is_wrong_in_a_live_block_has_a_place_and_a_way_out() {
         let check = |kind: BlockKind, text: &str, expect: &[&str]| {
             let (live, problems) = block(kind, text);
-            assert_eq!((live, problems), (None, expect.iter().map(|e| e.to_string()).collect()), "{text}");
+            assert_eq!(
+                (live, problems),
+                (None, expect.iter().map(|e| e.to_string()).collect()),
+                "{text}"
+            );
         };
         let action = |name: &str| BlockKind::Action(name.into());
         check(
             action("redrive"),
             "queue: q\n",
-            &["r.md:10:1: the action `redrive` needs somebody's word (add `confirm: true`, or `approve: responder` for a second person)"],
+            &[
+                "r.md:10:1: the action `redrive` needs somebody's word (add `confirm: true`, or `approve: responder` for a second person)",
+            ],
         );
         check(
             action("redrive"),
@@ -412,7 +442,9 @@ mod tests {
         check(
             action("disable-alarm-actions"),
             "alarms: [a]\nfor: 2d\nconfirm: true\n",
-            &["r.md:11:6: alarms are kept from acting for at most a day (give a duration of at most 1d)"],
+            &[
+                "r.md:11:6: alarms are kept from acting for at most a day (give a duration of at most 1d)",
+            ],
         );
         check(
             BlockKind::QueryTraces,
@@ -422,7 +454,9 @@ mod tests {
         check(
             BlockKind::QueryLogs,
             "\n",
-            &["r.md:10:1: the query names no log group (write LOG-GROUP WORD ..., for example /aws/lambda/demo-counter ERROR)"],
+            &[
+                "r.md:10:1: the query names no log group (write LOG-GROUP WORD ..., for example /aws/lambda/demo-counter ERROR)",
+            ],
         );
     }
 

@@ -189,7 +189,8 @@ impl Daemon {
         let mut engine = self.engine();
         for (sequence, entry) in entries {
             engine.apply(sequence, entry);
-            self.latest.fetch_max(entry.at().millis(), Ordering::Relaxed);
+            self.latest
+                .fetch_max(entry.at().millis(), Ordering::Relaxed);
         }
     }
 }

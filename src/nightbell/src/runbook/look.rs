@@ -160,7 +160,8 @@ async fn alarms(
     let mut out = String::new();
     for (name, status) in states {
         let service = daemon.spec(&name).map(|spec| spec.service.as_str());
-        let wanted = (services.is_empty() || service.is_some_and(|s| services.iter().any(|w| w == s)))
+        let wanted = (services.is_empty()
+            || service.is_some_and(|s| services.iter().any(|w| w == s)))
             && (names.is_empty() || names.contains(&name))
             && (!firing || status.state == State::Alarm);
         if wanted {
@@ -183,7 +184,10 @@ fn lasted(since: Time, now: Time) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     match line.char_indices().nth(WIDTH) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,

@@ -73,10 +73,7 @@ pub async fn dry_run(daemon: &Daemon, action: &Action) -> ports::Result<DryRun> 
         Act::DisableAlarmActions { alarms, length } => {
             let until = (daemon.now() + *length).clock();
             DryRun {
-                said: format!(
-                    "{} would tell nobody until {until} UTC",
-                    alarms.join(", ")
-                ),
+                said: format!("{} would tell nobody until {until} UTC", alarms.join(", ")),
                 counted: None,
                 forbidden: None,
             }
@@ -216,7 +213,13 @@ async fn begin(
     let dry = match dry_run(daemon, action).await {
         Ok(dry) => dry,
         Err(error) => {
-            note(daemon, id, key, refused(format!("it cannot be checked: {error}"))).await?;
+            note(
+                daemon,
+                id,
+                key,
+                refused(format!("it cannot be checked: {error}")),
+            )
+            .await?;
             return Ok(None);
         }
     };
@@ -248,7 +251,10 @@ async fn begin(
                 result,
             };
             note(daemon, id, key, finished).await?;
-            let after = action.verify.as_ref().map(|(_, after)| daemon.now() + *after);
+            let after = action
+                .verify
+                .as_ref()
+                .map(|(_, after)| daemon.now() + *after);
             Ok(after)
         }
         Ok(None) => Ok(Some(daemon.now() + Duration::from_secs(5))),

@@ -64,7 +64,10 @@ impl Task for CatchUp {
             daemon.respond.poke();
         }
         Ok(Report {
-            summary: format!("looked at {} alarms; {missed} transitions were missed", current.len()),
+            summary: format!(
+                "looked at {} alarms; {missed} transitions were missed",
+                current.len()
+            ),
             wake,
         })
     }

@@ -153,8 +153,7 @@ impl Respond {
                 async move { evidence::mail(&self.daemon, &notification, now).await }
             };
             let mails = futures::future::join_all(some.iter().map(gather)).await;
-            let ids: Vec<NotificationId> =
-                some.iter().map(|o| o.notification.id.clone()).collect();
+            let ids: Vec<NotificationId> = some.iter().map(|o| o.notification.id.clone()).collect();
             self.daemon.claim(&ids).await?;
             for (outgoing, mail) in some.iter().zip(mails) {
                 // What is not begun stays pending, for whoever holds the lease then.
@@ -297,10 +296,7 @@ impl Respond {
         answer.unwrap_or_else(|_| {
             let receiver = &*message.notification.receiver;
             let error = ports::Error::new("send to", receiver, ports::Kind::Unavailable);
-            Err(error.because(format!(
-                "no answer within {} s",
-                duty::HAND_OVER.as_secs()
-            )))
+            Err(error.because(format!("no answer within {} s", duty::HAND_OVER.as_secs())))
         })
     }
 

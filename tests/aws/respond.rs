@@ -275,7 +275,7 @@ fn holds(daemon: &Running) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_daemons_and_a_fail_over_mail_once() {
-    let mut w = World::new("eu-west-2", "10s");
+    let mut w = World::new("eu-west-2", "5s");
     let a = w.start("a").await;
     a.serving.settled().await;
     let b = w.start("b").await;

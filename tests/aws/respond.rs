@@ -10,6 +10,7 @@ use model::{Entry, Time};
 use nightbell::cloud::Posts;
 use nightbell::daemon::Ports;
 use nightbell::serving::{Options, Serving};
+use nightbell::tasks::receive::Pace;
 use ports::Clock;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -150,6 +151,10 @@ impl World {
             queue: "changes".into(),
             dead_letter: "changes-dlq".into(),
             account: "123456789012".into(),
+            pace: Pace {
+                visibility: Duration::from_secs(3),
+                wait: Duration::from_secs(1),
+            },
         };
         Running {
             serving: Serving::start(options, &stop).await.unwrap(),
@@ -223,7 +228,8 @@ impl World {
         panic!("{n} mails are expected: {:?}; {journal:#?}", self.mails);
     }
 
-    /// Waits until the journal says something so many times; the clock stands still.
+    /// Waits until the journal says something so many times; the clock all but stands still: who
+    /// waits for messages asks again a millisecond later.
     async fn entries(&self, n: usize, wanted: impl Fn(&Entry) -> bool) {
         let begun = std::time::Instant::now();
         loop {
@@ -232,6 +238,7 @@ impl World {
                 return;
             }
             assert!(begun.elapsed().as_secs() < 60, "{journal:#?}");
+            self.clock.advance_by(Duration::from_millis(1));
         }
     }
 }

@@ -135,7 +135,7 @@ pub async fn silence(
                 reason: reason.into(),
                 from: quiet.from.unwrap_or(now),
                 length: quiet.length,
-                origin: origin.clone(),
+                origin,
             };
             let entry = engine.silence(request, now).map_err(Problem::bad_request)?;
             if let Entry::Silenced { silence, .. } = &entry {

@@ -16,7 +16,7 @@ use crate::cloud::Posts;
 use crate::daemon::duty::Duty;
 use crate::daemon::{Daemon, Place};
 use crate::tasks::catch_up::CatchUp;
-use crate::tasks::receive::{Receive, Source};
+use crate::tasks::receive::{Pace, Receive, Source};
 use crate::tasks::{
     Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
 };
@@ -37,6 +37,8 @@ pub struct Options {
     pub dead_letter: String,
     /// The account's twelve digits.
     pub account: String,
+    /// How long receiving takes its time.
+    pub pace: Pace,
 }
 
 /// It, running.
@@ -57,6 +59,7 @@ impl Serving {
             queue,
             dead_letter,
             account,
+            pace,
         } = options;
         let duty = Duty::new(posts.leases, holder);
         let daemon = Daemon::open(clock, estate, posts.ports, Place::Aws(duty))
@@ -72,6 +75,7 @@ impl Serving {
             queue,
             dead_letter,
             account,
+            pace,
         };
         let receive = Receive::new(daemon.clone(), source, stop.clone());
         driver.start(receive, Poke::default());

@@ -18,17 +18,31 @@ use tokio_util::sync::CancellationToken;
 use super::{Report, Task};
 use crate::daemon::Daemon;
 
-/// A message is hidden for this long while it is worked on, and again and again until it is done.
-const VISIBILITY: Duration = Duration::from_secs(30);
-const EXTEND_AFTER: Duration = Duration::from_secs(10);
-/// How long to wait for a first message: as long as SQS allows.
-const WAIT: Duration = Duration::from_secs(20);
 /// SQS gives at most ten at once.
 const BATCH: u8 = 10;
 /// Batches of one run; between runs the task says how it is.
 const BATCHES: usize = 100;
 /// Attributes of SQS are text of some length; a reason is cut.
 const REASON: usize = 1_000;
+
+/// How long receiving takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// A message is hidden for this long while it is worked on, and again and again until it is
+    /// done. Whoever dies with one delays it by this.
+    pub visibility: Duration,
+    /// How long to wait for a first message; SQS allows 20 seconds.
+    pub wait: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            visibility: Duration::from_secs(30),
+            wait: Duration::from_secs(20),
+        }
+    }
+}
 
 /// Where messages come from.
 pub struct Source {
@@ -40,6 +54,8 @@ pub struct Source {
     pub dead_letter: String,
     /// The account's twelve digits: alarms of another one keep its name.
     pub account: String,
+    /// How long receiving takes its time.
+    pub pace: Pace,
 }
 
 /// The receive task.
@@ -78,8 +94,8 @@ impl Receive {
     async fn batch(&self) -> ports::Result<Taken> {
         let ask = Ask {
             limit: BATCH,
-            visibility: Some(VISIBILITY),
-            wait: WAIT,
+            visibility: Some(self.source.pace.visibility),
+            wait: self.source.pace.wait,
         };
         let queues = &*self.source.queues;
         let messages = tokio::select! {
@@ -94,7 +110,7 @@ impl Receive {
         loop {
             tokio::select! {
                 taken = &mut work => return taken,
-                () = tokio::time::sleep(EXTEND_AFTER) => self.keep_hidden(&messages).await,
+                () = tokio::time::sleep(self.source.pace.visibility / 3) => self.keep_hidden(&messages).await,
             }
         }
     }
@@ -104,7 +120,11 @@ impl Receive {
     async fn keep_hidden(&self, messages: &[Message]) {
         for message in messages {
             let queues = &self.source.queues;
-            let extended = queues.extend(&self.source.queue, &message.receipt, VISIBILITY);
+            let extended = queues.extend(
+                &self.source.queue,
+                &message.receipt,
+                self.source.pace.visibility,
+            );
             if let Err(error) = extended.await {
                 tracing::info!(id = %message.id, %error, "a message may be received again");
             }

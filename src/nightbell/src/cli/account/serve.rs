@@ -17,6 +17,7 @@ use super::{lacking, unavailable};
 use crate::cloud::connect;
 use crate::keeper::{Keeper, Options, Writes, http, start};
 use crate::serving::{self, Serving};
+use crate::tasks::receive::Pace;
 
 /// `nightbell serve`
 #[derive(Debug, Clone, Args)]
@@ -56,6 +57,9 @@ pub struct ServeCommand {
         hide_env_values = true
     )]
     pub queue: Option<String>,
+    /// How long a message is hidden while it is worked on [default: 30s]
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub visibility: Option<Duration>,
     /// The SQS queue for what cannot be understood [default: QUEUE-dlq]
     #[arg(
         long,
@@ -162,6 +166,13 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
                     None => format!("{queue}-dlq"),
                 },
                 account,
+                pace: arguments
+                    .visibility
+                    .map(|visibility| Pace {
+                        visibility,
+                        ..Pace::default()
+                    })
+                    .unwrap_or_default(),
             };
             Some(Serving::start(options, &stop).await?)
         }

@@ -15,6 +15,7 @@ mod moto;
 mod pictures;
 mod proxy;
 mod reconcile;
+mod respond;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -16,6 +16,7 @@ mod pictures;
 mod posting;
 mod proxy;
 mod reconcile;
+mod respond;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

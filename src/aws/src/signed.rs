@@ -219,6 +219,23 @@ impl Signed {
         parsed(&self.send(service, ask).await?)
     }
 
+    /// Another method of a service with a REST interface. `path` is not encoded here.
+    pub(crate) async fn rest(
+        &self,
+        service: Service,
+        (method, path): (&'static str, &str),
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        let ask = Ask {
+            method,
+            path: path.to_owned(),
+            content_type: body.map(|_| "application/json"),
+            target: None,
+            body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
+        };
+        parsed(&self.send(service, ask).await?)
+    }
+
     /// An operation of a service with AWS's query protocol; the answer is XML.
     pub(crate) async fn query(
         &self,

@@ -79,7 +79,7 @@ impl Reconcile {
     async fn look(&self, memory: &mut Memory, now: Time) -> anyhow::Result<Report> {
         let keeper = &self.keeper;
         let cloud = &keeper.cloud;
-        let estate = read(keeper).await?;
+        let estate = crate::files::estate(&keeper.config, &*keeper.cloud.objects).await?;
         let wish = Wish::of(&estate, cloud, Discover::Yes, now).await;
         let mut problems: Vec<String> = wish
             .unseen
@@ -280,22 +280,4 @@ fn wanted(desired: &Desired, name: &str) -> Option<String> {
         return serde_json::to_string(&(&alarm.body, &alarm.tags)).ok();
     }
     desired.dashboards.get(name).map(|d| d.body.to_string())
-}
-
-/// The files as they are now. Files that cannot be used change nothing.
-async fn read(keeper: &Keeper) -> anyhow::Result<Estate> {
-    let files = crate::files::read_all(&keeper.config, &*keeper.cloud.objects).await?;
-    let loaded = model::load::estate(&files.files, &crate::services::declared());
-    let mut problems = files.problems.into_iter().chain(loaded.problems);
-    if let Some(first) = problems.find(|p| p.level == Level::Error) {
-        bail!(
-            "the files cannot be used: {}: {}",
-            first.place,
-            first.message
-        );
-    }
-    match loaded.estate {
-        Some(estate) => Ok(estate),
-        None => bail!("the files cannot be used"),
-    }
 }

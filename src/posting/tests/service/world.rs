@@ -409,7 +409,7 @@ pub fn config(openai: &str, x: &str) -> Config {
     Config::from_vars(find).unwrap()
 }
 
-async fn define_queues(store: &Store, config: &Config) {
+pub async fn define_queues(store: &Store, config: &Config) {
     let queues = &config.queues;
     for (name, dead) in [
         (&queues.generate, &queues.generate_dead),

@@ -188,6 +188,10 @@ impl Queues for Mortal<dyn Queues> {
     async fn redrive(&self, dead_letter: &str, per_second: u32) -> Result<u64> {
         self.0.around(self.1.redrive(dead_letter, per_second)).await
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        self.0.around(self.1.stop_redrive(dead_letter)).await
+    }
 }
 
 /// Where the process dies.

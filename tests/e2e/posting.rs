@@ -39,7 +39,7 @@ fn captions(world: &World) -> Vec<String> {
 async fn token(world: &World, name: &str) -> String {
     let people = Person::shipped();
     let person = people.iter().find(|p| p.username == name).unwrap();
-    let users = &world.app.daemon.local.users;
+    let users = &world.app.daemon.local().unwrap().users;
     users
         .issue(person, "posting", TokenUse::Access)
         .await
@@ -242,7 +242,8 @@ async fn a_fault_rings_late_pictures_page_and_everything_is_posted_afterwards() 
         world
             .app
             .daemon
-            .local
+            .local()
+            .unwrap()
             .store
             .queues()
             .depth(queue)
@@ -258,7 +259,8 @@ async fn a_fault_rings_late_pictures_page_and_everything_is_posted_afterwards() 
     let moved = world
         .app
         .daemon
-        .local
+        .local()
+        .unwrap()
         .store
         .queues()
         .redrive("demo-generate-dlq", 10)
@@ -318,7 +320,8 @@ async fn a_post_whose_answer_is_lost_lies_dead_as_unknown_and_a_redrive_settles_
     let moved = world
         .app
         .daemon
-        .local
+        .local()
+        .unwrap()
         .store
         .queues()
         .redrive("demo-post-dlq", 10)

@@ -260,6 +260,10 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             .await?
         {
             let t = recorded.transition;
+            // An alarm that gets its first data and is fine is no news.
+            if (t.from, t.to) == (AlarmState::InsufficientData, AlarmState::Ok) {
+                continue;
+            }
             events.push(Event {
                 at: t.at,
                 kind: EventKind::Alarm(t.to),

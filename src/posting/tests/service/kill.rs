@@ -2,7 +2,7 @@
 //! signal while OpenAI or X is being asked. The next process finds what is on the disk. X's search
 //! is late, and takes duplicates.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -138,7 +138,7 @@ async fn child(told: Value) {
         "waiting": waiting, "dead": dead,
         "status": job.as_ref().map(|j| j.status), "reason": job.and_then(|j| j.reason),
     });
-    eprintln!("STATE {told}");
+    writeln!(std::io::stderr(), "STATE {told}").unwrap();
     store.close().await.unwrap();
 }
 

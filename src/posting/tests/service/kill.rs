@@ -138,7 +138,8 @@ async fn child(told: Value) {
         "waiting": waiting, "dead": dead,
         "status": job.as_ref().map(|j| j.status), "reason": job.and_then(|j| j.reason),
     });
-    writeln!(std::io::stderr(), "STATE {told}").unwrap();
+    let line = format!("STATE {told}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
     store.close().await.unwrap();
 }
 

@@ -12,5 +12,6 @@ mod guard;
 mod hands;
 mod pictures;
 mod restart;
+mod runbooks;
 mod story;
 mod world;

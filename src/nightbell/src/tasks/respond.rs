@@ -381,6 +381,10 @@ impl Task for Respond {
                 break;
             }
         }
+        if received > 0 {
+            // What runs for an incident stops when the incident gets worse.
+            self.daemon.operate.poke();
+        }
         let ready = self.daemon.engine().ready(now);
         if let Some(at) = ready.wake {
             wake = wake.min(at);

@@ -137,7 +137,6 @@ impl App {
             queues: Arc::new(store.queues()),
             operations: Arc::new(local::Operations::new(
                 gateway.functions().chain(hosts.functions()),
-                clock.now(),
             )),
             plane: None,
         };

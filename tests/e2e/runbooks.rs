@@ -45,7 +45,8 @@ verify: { alarm: jobs-worse, after: 2m }
 ```
 "#;
 
-async fn world(data: &std::path::Path) -> World {
+/// The shipped estate with two alarms and a runbook more.
+fn shipped() -> model::Estate {
     let mut read = nightbell::files::read(&root().join("nightbell.yaml"));
     read.files.insert("alarms/jobs.yaml", ALARMS);
     read.files.insert("runbooks/stuck-jobs.md", RUNBOOK);
@@ -55,11 +56,18 @@ async fn world(data: &std::path::Path) -> World {
         .iter()
         .filter(|p| p.level == model::Level::Error);
     assert_eq!(errors.collect::<Vec<_>>(), Vec::<&model::Problem>::new());
+    loaded.estate.unwrap()
+}
+
+fn clock() -> SteppedClock {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap();
-    let clock = SteppedClock::new((Time::EPOCH + now).floor_to(Duration::from_secs(60)));
-    let w = World::start_with(data, clock, loaded.estate.unwrap()).await;
+    SteppedClock::new((Time::EPOCH + now).floor_to(Duration::from_secs(60)))
+}
+
+async fn world(data: &std::path::Path) -> World {
+    let w = World::start_with(data, clock(), shipped()).await;
     let queues = w.app.daemon.local().unwrap().store.queues();
     let spec = |name: &str, redrive| QueueSpec {
         name: name.into(),
@@ -232,5 +240,45 @@ async fn a_runbook_looks_asks_a_second_person_acts_verifies_and_stops_when_it_ge
     assert!(before >= 3);
     let chain = w.json(&format!("/api/v1/incidents/{id}/chain")).await;
     assert_eq!(chain["intact"], true, "{chain}");
+    w.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_canary_measures_how_long_a_mail_takes_and_the_page_offers_what_can_be_done() {
+    let data = tempfile::tempdir().unwrap();
+    let mut estate = shipped();
+    estate.project.canary = Some(model::estate::Canary {
+        alarm: "jobs-stuck".into(),
+        every: Duration::from_secs(60),
+    });
+    let w = World::start_with(data.path(), clock(), estate).await;
+    let mut took = None;
+    for _ in 0..20 {
+        w.step(Duration::from_secs(10)).await;
+        took = w
+            .newest("Maximum(Nightbell/DrillSeconds{Estate=\"demo\"})[1m]")
+            .await;
+        if took.is_some() {
+            break;
+        }
+    }
+    assert!(took.is_some_and(|took| took < 60.0), "{took:?}");
+    // The page of the incident offers the runbook's queries and its action.
+    let incidents = w.json("/api/v1/incidents").await;
+    let id = incidents[0]["id"].as_str().unwrap();
+    let page = w.text(&format!("/incidents/{id}")).await;
+    for expect in [
+        "Run its 2 queries",
+        "See what redrive would do",
+        "Your name",
+    ] {
+        assert!(page.contains(expect), "{expect}");
+    }
+    // The list says that the runbook was drilled.
+    let list = w.text("/runbooks").await;
+    assert!(
+        list.contains("Last drilled") && list.contains("ago"),
+        "{list}"
+    );
     w.stop().await;
 }

@@ -102,6 +102,7 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             trace: trace(&daemon, span).await,
             changes: changes(&daemon, &incident).await,
             runbook,
+            work: super::steps::work(&daemon, &incident.id),
             notifications: notifications(&daemon, &incident.id),
             timeline: timeline(&daemon, &incident.id),
             actions: match (incident.resolved, acknowledged(&daemon, &incident)) {

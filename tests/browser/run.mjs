@@ -21,6 +21,7 @@ import { REBOUND, isRefused } from "./foreign.mjs";
 import { plain } from "./mail.mjs";
 import { start, until } from "./nightbell.mjs";
 import { pictures } from "./pictures.mjs";
+import { posting } from "./posting.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: options } = parseArgs({
@@ -101,6 +102,11 @@ async function story() {
     await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
   });
 
+  say("a date's pictures are drawn, posted and shown");
+  await posting(browser, server, async (shown, name) => {
+    await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
+  });
+
   say("a web page elsewhere is refused");
   await isRefused(context, server);
   // The browser reports each refusal; nothing else may have been reported until here.
@@ -149,7 +155,7 @@ async function story() {
     ["/runbooks/counter-quiet", []],
     ["/traces", ["502", "GET /count"]],
     [`/traces/${failed.id}`, ["Segments", "DynamoDB", "What was logged under it", "injected fault"]],
-    ["/logs", ["injected fault"]],
+    ["/logs?group=/aws/lambda/demo-counter", ["injected fault"]],
     ["/mailbox", [incident.id, "[page] counter: "]],
     [mail, ["[page] counter: ", /Visitors see a dash|function fails/, "What the logs say", "Do this first", "Sent because", /last hour +\S*[▁-█]/]],
     ["/faults", ["Active now", "counter"]],

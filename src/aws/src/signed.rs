@@ -37,6 +37,9 @@ use crate::error::Error;
 
 type Answer = Vec<u8>;
 
+/// Begins with [`model::observed::Trail::AGENT`].
+const AGENT: &str = concat!("nightbell/", env!("CARGO_PKG_VERSION"));
+
 /// One request; headers and body are signed with it.
 #[derive(Debug, Clone)]
 struct Ask {
@@ -333,6 +336,8 @@ fn build(
             request.set_method(ask.method)?;
             request.set_uri(ask.path)?;
             let headers = request.headers_mut();
+            // CloudTrail keeps it: what we wrote ourselves is told from what was done by hand.
+            headers.insert("user-agent", AGENT);
             if let Some(kind) = ask.content_type {
                 headers.insert("content-type", kind);
             }

@@ -88,7 +88,7 @@ pub struct View {
     pub at: Option<Time>,
     /// What differs; after an apply, what is left.
     pub plan: Option<Plan>,
-    /// What was changed by hand.
+    /// What was changed by hand in the last day.
     pub drift: Vec<Drift>,
     /// New alarms that tell nobody yet.
     pub quiet: Vec<Quiet>,

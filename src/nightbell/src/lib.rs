@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod files;
 pub mod http;
 pub mod inbox;
+pub mod insights;
 pub mod keeper;
 pub mod lately;
 pub mod links;

@@ -35,7 +35,7 @@ pub use events::{Event, Failed, Handler, Invocation, Outcome};
 pub use items::{Change, Condition, Item, ItemPage, Items, Query, TableSpec, Write};
 pub use journal::{Journal, Precondition};
 pub use leases::{Claim, Lease, Leases};
-pub use logs::{LogEvent, LogQuery, Logs};
+pub use logs::{InsightsQuery, LogEvent, LogQuery, Logs};
 pub use mail::{Attachment, Letter, Mail, Texts};
 pub use metrics::{MetricFilter, Metrics, Point, Series, SeriesQuery};
 pub use objects::{Access, NewObject, Object, ObjectFacts, ObjectPage, Objects};

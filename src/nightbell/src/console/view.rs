@@ -4,6 +4,7 @@
 //! [`Html`]; every `String` is text and is escaped.
 
 mod alarms;
+mod explore;
 mod incidents;
 mod keeper;
 mod local;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use model::{Severity, State, Time};
 
 pub use alarms::*;
+pub use explore::*;
 pub use incidents::*;
 pub use keeper::*;
 pub use local::*;

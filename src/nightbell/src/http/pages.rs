@@ -1,7 +1,9 @@
 //! The console's pages: fetches what each shows, fills its view, and hands it to `console`.
 
 mod alarms;
+mod copies;
 mod dashboards;
+mod explore;
 mod faults;
 mod incidents;
 mod links;
@@ -54,6 +56,8 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/traces", get(telemetry::traces))
         .route("/traces/{id}", get(telemetry::trace))
         .route("/logs", get(telemetry::logs))
+        .route("/explore", get(explore::page))
+        .route("/map", get(telemetry::map))
         .route("/mailbox", get(mailbox::list))
         .route("/mailbox/{id}", get(mailbox::one))
         .route("/faults", get(faults::page).post(faults::begin))

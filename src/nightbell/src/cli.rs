@@ -12,6 +12,7 @@ pub mod preview;
 pub mod print;
 pub mod route;
 pub mod test;
+mod token;
 pub mod up;
 
 use std::net::SocketAddr;
@@ -148,6 +149,8 @@ pub enum Command {
     Incident(incident::Incident),
     /// Hold mails back for a while
     Silence(incident::Silence),
+    /// Make, list and revoke tokens of the API
+    Token(token::Token),
     /// Why somebody was told, or not
     Why(incident::Why),
     /// Flip an alarm and measure every stage until its mail is accepted
@@ -528,6 +531,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
         Command::Incident(arguments) => incident::incident(&global, &arguments),
         Command::Silence(arguments) => incident::silence(&global, &arguments),
+        Command::Token(arguments) => token::run(&global, &arguments),
         Command::Why(arguments) => incident::why(&global, &arguments),
         Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Route(arguments) => route::run(&global, &arguments),

@@ -13,9 +13,11 @@ use ports::{Alarms, Clock, Journal, Logs, Mail, Metrics, Secret, Secrets, Topics
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::access::Tokens;
 use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
+use crate::live::Live;
 use crate::tasks::{Poke, Status};
 
 /// Where things are kept and people are told.
@@ -69,6 +71,10 @@ pub struct Daemon {
     pub drills: Mutex<Vec<Drill>>,
     /// What signs the links in mails.
     pub links: Signer,
+    /// Who may enter.
+    pub tokens: Arc<Tokens>,
+    /// What open pages listen to.
+    pub live: Live,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
     /// Makes appending and folding one step, so that the engine sees entries in order.
@@ -127,6 +133,10 @@ impl Daemon {
         }
         let rules = evaluator::alarm::Settings::default().composite;
         let links = signer(&estate, &ports, &local).await?;
+        let tokens = Tokens::open(local.store.dir()).map_err(|why| {
+            ports::Error::new("read", "the tokens", ports::Kind::Unavailable).because(why)
+        })?;
+        let tokens = Arc::new(tokens);
         Ok(Arc::new(Daemon {
             clock,
             composites: Composites::new(&estate.alarms, rules),
@@ -142,6 +152,8 @@ impl Daemon {
             inbox: Inbox::default(),
             drills: Mutex::default(),
             links,
+            tokens,
+            live: Live::default(),
             engine: Mutex::new(engine),
             appending: tokio::sync::Mutex::new(()),
         }))
@@ -178,6 +190,7 @@ impl Daemon {
         for (sequence, entry) in (first..).zip(entries) {
             engine.apply(sequence, entry);
         }
+        self.live.changed();
         Ok(())
     }
 

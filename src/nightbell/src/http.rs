@@ -19,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use self::guard::{Allowed, guard};
 use self::problem::Problem;
+use crate::access::{self, Access};
 use crate::console::assets::CONTENT_SECURITY_POLICY;
 use crate::daemon::Daemon;
 use crate::services::{self, Gateway};
@@ -31,6 +32,16 @@ const NO_METHOD: &str = "this resource does not take that method; see /api/opena
 /// The whole server.
 pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
+    let access = Access {
+        tokens: daemon.tokens.clone(),
+        open: address.ip().is_loopback(),
+        limits: Arc::default(),
+        clock: daemon.clock.clone(),
+    };
+    let login = Router::new()
+        .route("/login", get(access::login_page).post(access::login))
+        .layer(middleware::map_response(protect))
+        .with_state(access.clone());
     let users = daemon.local.users.clone();
     let objects = local::web::router(&daemon.local.store);
     let (api, document) = api::routes();
@@ -40,6 +51,7 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(exposition::metrics))
+        .route("/live", get(crate::live::stream))
         .route(
             "/api/openapi.json",
             get(|| async move { axum::Json(document) }),
@@ -67,10 +79,12 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         .route("/svc/{service}/", any(services::enter))
         .with_state(gateway);
     own.merge(users)
+        .merge(login)
         .merge(objects)
         .merge(services)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
+        .layer(middleware::from_fn_with_state(access, access::enter))
 }
 
 /// A name as one segment of a path.

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod silences;
 pub mod span;
 pub mod telemetry;
+pub mod tokens;
 pub mod why;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::daemon::Daemon;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Nightbell", description = "Metrics, alarms and incidents. Errors are RFC 9457 problem documents. A request that writes needs an `Origin` header that names this server."),
+    servers((url = "/api/v1")),
+    info(title = "Nightbell", description = "Metrics, alarms and incidents. Errors are RFC 9457 problem documents. A request that writes needs an `Origin` header that names this server, or a token: `Authorization: Bearer ...`. On any address but loopback every request needs one; its role is viewer, responder or admin."),
     tags(
         (name = "metrics", description = "What was measured"),
         (name = "alarms", description = "What is watched"),
@@ -43,6 +45,7 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::one))
         .routes(routes!(alarms::history))
+        .routes(routes!(alarms::set_state))
         .routes(routes!(dashboards::list))
         .routes(routes!(dashboards::one))
         .routes(routes!(incidents::list))
@@ -61,6 +64,27 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(telemetry::trace))
         .routes(routes!(telemetry::logs))
         .routes(routes!(telemetry::tasks))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(faults::list, faults::set, faults::clear))
         .split_for_parts()
+}
+
+#[cfg(test)]
+mod tests {
+    /// `NIGHTBELL_WRITE=1` writes the file anew.
+    #[test]
+    fn the_document_that_is_checked_in_is_the_one_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let (_, document) = super::routes();
+        let own = format!("{}\n", document.to_pretty_json().unwrap());
+        if std::env::var_os("NIGHTBELL_WRITE").is_some() {
+            std::fs::write(path, &own).unwrap();
+        }
+        let there = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            own == there,
+            "docs/openapi.json is not what the code says; NIGHTBELL_WRITE=1 writes it anew"
+        );
+    }
 }

@@ -31,7 +31,7 @@ body:
         "reports",
         "Functions",
         "Invocations, Sum",
-        "counter-errors > 0",
+        "counter-errors > 1",
         "calls of demo-counter",
         "`pattern` is a command of Logs Insights that only AWS runs",
         "var-fn",

@@ -39,7 +39,7 @@ struct Document;
 
 /// The API's routes and the document that describes them.
 pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(metrics::query_post, metrics::query_get))
         .routes(routes!(metrics::list))
         .routes(routes!(alarms::list))
@@ -67,7 +67,29 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(faults::list, faults::set, faults::clear))
-        .split_for_parts()
+        .split_for_parts();
+    problems_have_their_type(&mut document);
+    (router, document)
+}
+
+/// Errors are problem documents (RFC 9457), which have a content type of their own.
+fn problems_have_their_type(document: &mut utoipa::openapi::OpenApi) {
+    use utoipa::openapi::RefOr;
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.put];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && status.starts_with(['4', '5'])
+                    && let Some(content) = response.content.shift_remove("application/json")
+                {
+                    response
+                        .content
+                        .insert("application/problem+json".into(), content);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -358,15 +358,24 @@ async fn noise(daemon: &Daemon, spec: &AlarmSpec, now: Time) -> ports::Result<Ve
                 ),
             },
         ),
-        fact("Flapped", format!("{short} times over within 5 minutes")),
+        fact(
+            "Flapped",
+            match short {
+                0 => "not once".into(),
+                n => format!("{n} times over within 5 minutes"),
+            },
+        ),
         fact(
             "Incidents",
-            format!("{} of which {acknowledged} acknowledged", incidents.len()),
+            match incidents.len() {
+                0 => "none".into(),
+                n => format!("{n}, of which {acknowledged} acknowledged"),
+            },
         ),
         fact(
             "Useless",
             match incidents.len() - acknowledged {
-                0 => "nothing that nobody looked at".into(),
+                0 => "none".into(),
                 n => format!("{n} that nobody acknowledged"),
             },
         ),

@@ -135,7 +135,11 @@ async fn elsewhere_than_on_loopback_every_request_needs_a_token_of_the_role() {
         .await
         .unwrap();
     assert_eq!(refused.status(), 401);
-    let entered = login.body(format!("token={responder}")).send().await.unwrap();
+    let entered = login
+        .body(format!("token={responder}"))
+        .send()
+        .await
+        .unwrap();
     let cookie = entered.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(
         cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
@@ -169,7 +173,7 @@ async fn elsewhere_than_on_loopback_every_request_needs_a_token_of_the_role() {
     assert_eq!(ask(get, "/api/v1/tasks", Some(&admin), None).await.0, 200);
 
     // Every write is written down, with who and what came of it.
-    app.daemon.local.pump.flush().await;
+    app.daemon.flush().await;
     let asked = ports::LogQuery {
         group: "/nightbell/daemon".into(),
         span: model::Span::new(app.daemon.now() - day, app.daemon.now() + day),

@@ -61,7 +61,8 @@ async fn run(tiny: bool) {
     .await
     .unwrap();
     app.settled().await;
-    let router = nightbell::http::router(app.daemon.clone(), app.gateway.clone(), app.address);
+    let router =
+        nightbell::http::router(app.daemon.clone(), app.gateway.clone(), app.address, None);
     for i in 0..incidents {
         let set = SetState {
             alarm: format!("generated-{i:05}"),

@@ -127,7 +127,10 @@ impl Closed {
             periods.messages = series.messages;
             fresh = series.points.iter().map(|p| (p.at.millis(), *p)).collect();
         }
-        let fetched = |at: i64| left.span.is_some_and(|s| at >= s.start.millis() && at < s.end.millis());
+        let fetched = |at: i64| {
+            left.span
+                .is_some_and(|s| at >= s.start.millis() && at < s.end.millis())
+        };
         let mut points = Vec::new();
         for at in starts(query) {
             let known = periods.at.get(&at).copied();
@@ -139,7 +142,8 @@ impl Closed {
                 _ => fresh.get(&at).copied(),
             };
             points.extend(point);
-            if fetched(at) && at + length(query) <= closed && periods.at.insert(at, point).is_none() {
+            if fetched(at) && at + length(query) <= closed && periods.at.insert(at, point).is_none()
+            {
                 kept.points += 1;
             }
         }
@@ -193,11 +197,13 @@ impl Metrics for Closed {
             })
             .collect();
         let spared = queries.len() - wanted.len();
-        self.asked.fetch_add(queries.len() as u64, Ordering::Relaxed);
+        self.asked
+            .fetch_add(queries.len() as u64, Ordering::Relaxed);
         self.spared.fetch_add(spared as u64, Ordering::Relaxed);
         let fetched = match wanted.is_empty() {
             true => {
-                self.calls.fetch_add(u64::from(!queries.is_empty()), Ordering::Relaxed);
+                self.calls
+                    .fetch_add(u64::from(!queries.is_empty()), Ordering::Relaxed);
                 Vec::new()
             }
             false => self.inner.get(&wanted).await?,
@@ -241,11 +247,13 @@ mod tests {
                 .iter()
                 .map(|query| {
                     asked.push(query.span);
-                    let points = starts(query).filter(|at| at / 60_000 % 3 != 0).map(|at| Point {
-                        at: Time::from_millis(at),
-                        value: at as f64,
-                        samples: None,
-                    });
+                    let points = starts(query)
+                        .filter(|at| at / 60_000 % 3 != 0)
+                        .map(|at| Point {
+                            at: Time::from_millis(at),
+                            value: at as f64,
+                            samples: None,
+                        });
                     Series {
                         points: points.collect(),
                         messages: Vec::new(),

@@ -86,7 +86,7 @@ pub async fn ask(logs: &dyn Logs, asked: &Asked<'_>) -> Result<LogTable, Refusal
         events.extend(found.into_iter().map(|event| (place, event)));
     }
     if groups.len() > 1 {
-        events.sort_by(|a, b| b.1.at.cmp(&a.1.at));
+        events.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
     }
     let now = asked.now;
     // A regular expression over many events takes its time, which others need not wait for.

@@ -74,7 +74,8 @@ pub enum Refusal {
 /// All tokens, in a file of the data folder that only its owner reads.
 #[derive(Debug)]
 pub struct Tokens {
-    path: PathBuf,
+    /// None: they are forgotten with the process.
+    path: Option<PathBuf>,
     all: Mutex<Vec<Token>>,
 }
 
@@ -84,12 +85,17 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 const MOST: usize = 1_000;
 
 impl Tokens {
-    /// Those of a data folder.
+    /// Those of a data folder; without one there are none yet, and none outlives the process.
     ///
     /// # Errors
     /// The file is there and cannot be read.
-    pub fn open(data: &Path) -> Result<Tokens, String> {
-        let path = data.join("tokens.json");
+    pub fn open(data: Option<&Path>) -> Result<Tokens, String> {
+        let Some(path) = data.map(|folder| folder.join("tokens.json")) else {
+            return Ok(Tokens {
+                path: None,
+                all: Mutex::default(),
+            });
+        };
         let all = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
                 format!(
@@ -101,7 +107,7 @@ impl Tokens {
             Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
         };
         Ok(Tokens {
-            path,
+            path: Some(path),
             all: Mutex::new(all),
         })
     }
@@ -188,12 +194,11 @@ impl Tokens {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = all.clone();
         with(&mut next)?;
-        write(&self.path, &next).map_err(|error| {
-            Refusal::Store(format!(
-                "{} cannot be written: {error}",
-                self.path.display()
-            ))
-        })?;
+        if let Some(path) = &self.path {
+            write(path, &next).map_err(|error| {
+                Refusal::Store(format!("{} cannot be written: {error}", path.display()))
+            })?;
+        }
         *all = next;
         Ok(())
     }
@@ -235,14 +240,14 @@ mod tests {
     fn a_token_is_good_until_its_end_and_only_its_hash_is_kept() {
         let data = tempfile::tempdir().unwrap();
         let now = Time::from_secs(1_000);
-        let tokens = Tokens::open(data.path()).unwrap();
+        let tokens = Tokens::open(Some(data.path())).unwrap();
         let day = Duration::from_secs(86_400);
         let fresh = tokens.create(" ci ", Role::Viewer, day, now).unwrap();
         assert_eq!((fresh.token.name.as_str(), fresh.secret.len()), ("ci", 67));
         let kept = fs::read_to_string(data.path().join("tokens.json")).unwrap();
         assert!(!kept.contains(&fresh.secret) && kept.contains(&fresh.token.hash));
         // A restart reads what was written.
-        let tokens = Tokens::open(data.path()).unwrap();
+        let tokens = Tokens::open(Some(data.path())).unwrap();
         assert_eq!(tokens.find(&fresh.secret, now), Some(fresh.token.clone()));
         assert_eq!(tokens.find(&fresh.secret, now + day), None);
         assert_eq!(tokens.find("nb_other", now), None);
@@ -262,7 +267,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_in_words() {
         let data = tempfile::tempdir().unwrap();
-        let tokens = Tokens::open(data.path()).unwrap();
+        let tokens = Tokens::open(Some(data.path())).unwrap();
         let now = Time::from_secs(1_000);
         let check = |name: &str, secs: u64| {
             let life = Duration::from_secs(secs);
@@ -276,7 +281,7 @@ mod tests {
         check("x", 367 * 86_400);
         fs::write(data.path().join("tokens.json"), "{").unwrap();
         assert!(
-            Tokens::open(data.path())
+            Tokens::open(Some(data.path()))
                 .unwrap_err()
                 .contains("make tokens anew")
         );

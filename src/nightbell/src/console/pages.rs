@@ -551,12 +551,12 @@ impl Here {
             urgent,
         };
         const QUIET: (usize, &str, bool) = (0, "", false);
-        // `serve` keeps the account; the pages of alarms and incidents come with receiving.
-        if frame.mode == Mode::Aws {
-            return vec![
-                line(Here::Coverage, "/coverage", "dashboards", "Coverage", QUIET),
-                line(Here::Plan, "/plan", "runbooks", "Plan", QUIET),
-            ];
+        let kept = vec![
+            line(Here::Coverage, "/coverage", "dashboards", "Coverage", QUIET),
+            line(Here::Plan, "/plan", "runbooks", "Plan", QUIET),
+        ];
+        if frame.mode == Mode::Keeper {
+            return kept;
         }
         let mut rail = vec![
             line(Here::Now, "/", "now", "Now", QUIET),
@@ -584,6 +584,9 @@ impl Here {
             ),
             line(Here::Runbooks, "/runbooks", "runbooks", "Runbooks", QUIET),
         ];
+        if frame.mode == Mode::Aws {
+            rail.extend(kept);
+        }
         if frame.mode == Mode::Local {
             rail.push(line(
                 Here::Mailbox,

@@ -125,6 +125,8 @@ pub enum Mode {
     Local,
     /// `nightbell serve`.
     Aws,
+    /// `nightbell serve` without a journal: it keeps the account and tells nobody.
+    Keeper,
 }
 
 /// The numbers in the rail.

@@ -76,7 +76,12 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
 fn problems_have_their_type(document: &mut utoipa::openapi::OpenApi) {
     use utoipa::openapi::RefOr;
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.put];
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.put,
+        ];
         for operation in operations.into_iter().flatten() {
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response

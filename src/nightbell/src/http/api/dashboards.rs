@@ -100,7 +100,7 @@ pub async fn filled(
     let ports = &daemon.ports;
     let (board, problems) =
         picture::board(&dashboard.body, chosen, &daemon.estate, &*ports.metrics).await;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let mut data = Data::new(span);
     picture::fill(&board, &mut data, &*ports.metrics, &*ports.alarms).await;
     picture::fill_logs(&board, &mut data, &*ports.logs).await;

@@ -70,7 +70,7 @@ pub async fn traces(
     parameters: Result<Query<TraceParameters>, QueryRejection>,
 ) -> Result<Json<Vec<TraceBody>>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let filter = TraceFilter {
         span: span::span(p.start.as_deref(), p.end.as_deref(), HOUR, daemon.now())?,
         failed: p.failed.unwrap_or(false),
@@ -105,7 +105,7 @@ pub async fn trace(
     State(daemon): State<Arc<Daemon>>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<serde_json::Value>>, Problem> {
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let documents = daemon.ports.traces.get(&id).await?;
     if documents.is_empty() {
         return Err(Problem::not_found(format!(
@@ -212,7 +212,7 @@ pub async fn logs(
     parameters: Result<Query<LogParameters>, QueryRejection>,
 ) -> Result<Json<LogsAnswer>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let now = daemon.now() + Duration::from_millis(1);
     let span = span::span(p.start.as_deref(), p.end.as_deref(), HOUR, now)?;
     if let Some(text) = &p.query {

@@ -39,7 +39,7 @@ pub struct ListQuery {
 /// `/alarms`
 pub async fn list(State(daemon): State<Arc<Daemon>>, Query(query): Query<ListQuery>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let states = daemon.ports.alarms.states().await?;
         let filter = AlarmsFilter {
             state: query.state.unwrap_or_default(),
@@ -98,7 +98,7 @@ pub async fn one(
     Query(last): Query<Last>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let spec = daemon
             .spec(&name)
             .ok_or_else(|| missing("alarm", &name, ("/alarms", "All alarms")))?;

@@ -30,7 +30,7 @@ pub async fn page(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let asked = Asked::read(&parameters);
         let known = daemon.ports.metrics.list(&MetricFilter::default()).await?;
         let found = asked.found(&known);

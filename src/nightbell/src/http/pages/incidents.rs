@@ -74,7 +74,7 @@ pub fn was_acknowledged(daemon: &Daemon, id: &IncidentId) -> bool {
 /// `/incidents/{id}`
 pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let found = daemon.engine().incident(&IncidentId(id.clone()));
         let incident =
             found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
@@ -467,6 +467,7 @@ fn event(entry: Entry) -> Option<Event> {
             )
         }
         Entry::Sent { .. }
+        | Entry::Claimed { .. }
         | Entry::Duplicate { .. }
         | Entry::Silenced { .. }
         | Entry::SilenceBegan { .. }

@@ -47,7 +47,7 @@ pub async fn traces(
     Query(query): Query<TracesQuery>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let length = super::Last { range: query.range }.or(HOUR);
         let filter = TracesFilter {
             failed: query.failed.is_some_and(|f| f != "0" && f != "false"),
@@ -102,7 +102,7 @@ fn passes(filter: &TracesFilter, trace: &TraceSummary) -> bool {
 /// `/map`
 pub async fn map(State(daemon): State<Arc<Daemon>>, Query(last): Query<super::Last>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let length = last.or(HOUR);
         let span = Span::last(length, frame.now + Duration::from_millis(1));
         let filter = TraceFilter {
@@ -173,7 +173,7 @@ fn map_row(map: &ServiceMap, place: usize) -> MapRow {
 /// `/traces/{id}`
 pub async fn trace(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let documents = daemon.ports.traces.get(&id).await?;
         let summary = TraceSummary::of(&id, &documents);
         let Some(summary) = summary.filter(|_| !documents.is_empty()) else {
@@ -203,7 +203,7 @@ pub struct LogsQuery {
 /// `/logs`
 pub async fn logs(State(daemon): State<Arc<Daemon>>, Query(query): Query<LogsQuery>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let length = super::Last {
             range: query.range.clone(),
         }

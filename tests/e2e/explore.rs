@@ -75,6 +75,58 @@ body:
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_of_a_metrics_query_are_filled_in_as_get_metric_data_does() {
+    let data = tempfile::tempdir().unwrap();
+    let world = World::start(data.path()).await;
+    world.live(2).await;
+    let now = ports::Clock::now(&world.clock);
+    let ask = async |label: &str, zone: &str| {
+        let body = json!({
+            "StartTime": (now - Duration::from_secs(600)).to_string(), "EndTime": now.to_string(),
+            "LabelOptions": { "Timezone": zone },
+            "MetricDataQueries": [{ "Id": "a", "Label": label, "MetricStat": { "Period": 60, "Stat": "Sum",
+                "Metric": { "Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": [{ "Name": "FunctionName", "Value": "demo-counter" }] } } }],
+        });
+        let request = world
+            .http
+            .post(world.url("/api/v1/metrics/query"))
+            .header("origin", world.app.url());
+        let answer: Value = request
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["MetricDataResults"][0]["Label"]
+            .as_str()
+            .unwrap_or(&answer.to_string())
+            .to_owned()
+    };
+    assert_eq!(ask("plain", "+0000").await, "plain");
+    assert_eq!(
+        ask(
+            "${LABEL} of ${PROP('Dim.FunctionName')}: ${SUM} in all, ${MAX} at most",
+            "+0000"
+        )
+        .await,
+        "Invocations of demo-counter: 2 in all, 1 at most"
+    );
+    let (utc, abroad) = (
+        ask("${LAST_TIME}", "+0000").await,
+        ask("${LAST_TIME}", "+0130").await,
+    );
+    assert_ne!(utc, abroad);
+    assert!(
+        ask("x", "noon")
+            .await
+            .contains("expected an offset such as +0130")
+    );
+    world.stop().await;
+}
+
 fn rows(answer: &Value) -> Vec<Value> {
     answer["rows"].as_array().unwrap().clone()
 }

@@ -91,7 +91,7 @@ fn bodies_in_the_shapes_of_the_wild_draw() {
             { "type": "metric", "properties": { "view": "pie", "metrics": [["Acme/Threats", "Count", "Level", "critical"], [".", ".", ".", "high"], ["...", "low"]] } } ] }),
         &[],
         &[
-            "not computed: SELECT SUM(done)",
+            "SUM(done) FROM",
             "not computed: 100 - 100 * errors",
             "critical",
         ],

@@ -21,6 +21,7 @@ import { REBOUND, isRefused } from "./foreign.mjs";
 import { plain } from "./mail.mjs";
 import { start, until } from "./nightbell.mjs";
 import { pictures } from "./pictures.mjs";
+import { posting } from "./posting.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: options } = parseArgs({
@@ -101,6 +102,11 @@ async function story() {
     await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
   });
 
+  say("a date's pictures are drawn, posted and shown");
+  await posting(browser, server, async (shown, name) => {
+    await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
+  });
+
   say("a web page elsewhere is refused");
   await isRefused(context, server);
   // The browser reports each refusal; nothing else may have been reported until here.
@@ -149,9 +155,9 @@ async function story() {
     ["/runbooks/counter-quiet", []],
     ["/traces", ["502", "GET /count"]],
     [`/traces/${failed.id}`, ["Segments", "DynamoDB", "What was logged under it", "injected fault"]],
-    ["/logs", ["injected fault"]],
-    ["/logs?query=stats+count(*)+as+lines+by+bin(1m)", ["lines", "As an API call"]],
-    ["/logs?query=nonsense", ["expected a command"]],
+    ["/logs?group=/aws/lambda/demo-counter", ["injected fault"]],
+    ["/logs?group=/aws/lambda/demo-counter&query=stats+count(*)+as+lines+by+bin(1m)", ["lines", "As an API call"]],
+    ["/logs?group=/aws/lambda/demo-counter&query=nonsense", ["expected a command"]],
     ["/explore", ["Metrics", "PageView"]],
     ["/explore?q=Sum(CloudResume/PageView{})[1m]&q=2+*+m1", ["As an alarm", "As a widget"]],
     ["/map", ["DynamoDB", "faults"]],

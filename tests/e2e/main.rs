@@ -13,6 +13,7 @@ mod explore;
 mod guard;
 mod hands;
 mod pictures;
+mod posting;
 mod restart;
 mod story;
 mod world;

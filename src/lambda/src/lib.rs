@@ -7,6 +7,7 @@ pub mod events;
 pub mod keys;
 pub mod lately;
 pub mod pictures;
+pub mod posting;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -121,6 +121,11 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
             now,
         )
     };
+    // Of several functions the one behind the API.
+    let function = match named("function") {
+        none if none.is_empty() => named("functions.gallery"),
+        function => function,
+    };
     let queries = [
         api("Count", Stat::Sum),
         api("5XXError", Stat::Sum),
@@ -128,7 +133,7 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
         query(
             "AWS/Lambda",
             "ConcurrentExecutions",
-            ("FunctionName", &named("function")),
+            ("FunctionName", &function),
             Stat::Maximum,
             now,
         ),
@@ -259,6 +264,10 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
     for (name, _) in latest {
         for recorded in daemon.ports.alarms.history(name, span, EVENTS).await? {
             let t = recorded.transition;
+            // An alarm that gets its first data and is fine is no news.
+            if (t.from, t.to) == (AlarmState::InsufficientData, AlarmState::Ok) {
+                continue;
+            }
             events.push(Event {
                 at: t.at,
                 kind: EventKind::Alarm(t.to),

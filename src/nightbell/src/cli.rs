@@ -13,6 +13,7 @@ pub mod print;
 pub mod route;
 pub mod runbook;
 pub mod test;
+mod token;
 pub mod up;
 
 use std::net::SocketAddr;
@@ -151,6 +152,8 @@ pub enum Command {
     Runbook(runbook::Runbook),
     /// Hold mails back for a while
     Silence(incident::Silence),
+    /// Make, list and revoke tokens of the API
+    Token(token::Token),
     /// Why somebody was told, or not
     Why(incident::Why),
     /// Flip an alarm and measure every stage until its mail is accepted
@@ -507,6 +510,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Incident(arguments) => incident::incident(&global, &arguments),
         Command::Runbook(arguments) => runbook::run(&global, &arguments),
         Command::Silence(arguments) => incident::silence(&global, &arguments),
+        Command::Token(arguments) => token::run(&global, &arguments),
         Command::Why(arguments) => incident::why(&global, &arguments),
         Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Route(arguments) => route::run(&global, &arguments),

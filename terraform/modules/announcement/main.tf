@@ -371,6 +371,7 @@ module "api" {
   function_arn  = local.alias_arn
   settings      = var.apis
   caches        = true
+  signs_in      = true
   user_pool_arn = var.people.arn
   routes = {
     "/config.json" = { GET = {} }

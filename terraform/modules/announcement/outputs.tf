@@ -53,3 +53,18 @@ output "policy" {
 output "api_body" {
   value = module.api.body
 }
+
+output "cached" {
+  description = "Seconds by method path, for tests."
+  value       = module.api.cached
+}
+
+output "started" {
+  description = "What stream and queues start, for tests."
+  value       = [aws_lambda_event_source_mapping.stream.function_name, aws_lambda_event_source_mapping.fan_out.function_name, aws_lambda_event_source_mapping.feedback.function_name]
+}
+
+output "feedback" {
+  description = "Whether each kind of feedback goes to the topic of feedback, for tests."
+  value       = { for key, what in aws_ses_identity_notification_topic.from : key => what.topic_arn == aws_sns_topic.feedback.arn }
+}

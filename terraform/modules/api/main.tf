@@ -15,25 +15,26 @@ locals {
     { for name, method in methods : lower(name) => merge(
       {
         responses = {}
-        "x-amazon-apigateway-integration" = merge(local.integration, length(method.cache_keys) == 0 ? {} : {
+        "x-amazon-apigateway-integration" = merge(local.integration, { for name, keys in {
           cacheKeyParameters = [for key in method.cache_keys : "method.request.${key}"]
-        })
+        } : name => keys if length(keys) > 0 })
         parameters = concat(
           [for part in regexall("\\{(\\w+)\\}", path) : { name = part[0], in = "path", required = true, schema = { type = "string" } }],
           [for key in method.cache_keys : { name = split(".", key)[1], in = "query", required = false, schema = { type = "string" } } if startswith(key, "querystring.")],
         )
       },
-      method.model == null ? {} : {
+      # Conditions as filters: the two sides of `?:` would have to be of one type.
+      { for name, value in {
         "x-amazon-apigateway-request-validator" = "all"
         requestBody = {
           required = true
-          content  = { "application/json" = { schema = { "$ref" = "#/components/schemas/${method.model}" } } }
+          content  = { "application/json" = { schema = { "$ref" = "#/components/schemas/${coalesce(method.model, "none")}" } } }
         }
-      },
+      } : name => value if method.model != null },
       # An access token, which has this scope when it was got through the pool's own pages.
-      method.signed_in ? { security = [{ pool = ["openid"] }] } : {},
+      { for name, value in { security = [{ pool = ["openid"] }] } : name => value if method.signed_in },
     ) },
-    contains(keys(methods), "OPTIONS") ? {} : { options = local.preflight },
+    { options = local.preflight },
   ) }
   body = {
     openapi = "3.0.1"
@@ -41,7 +42,7 @@ locals {
     paths   = local.paths
     components = merge(
       { schemas = var.models },
-      var.user_pool_arn == null ? {} : {
+      { for name, value in {
         securitySchemes = {
           pool = {
             type                           = "apiKey"
@@ -55,7 +56,7 @@ locals {
             }
           }
         }
-      },
+      } : name => value if var.signs_in },
     )
     "x-amazon-apigateway-request-validators" = {
       all = { validateRequestBody = true, validateRequestParameters = true }

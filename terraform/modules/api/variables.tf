@@ -46,6 +46,12 @@ variable "user_pool_arn" {
   default     = null
 }
 
+variable "signs_in" {
+  description = "Whether any route asks for a token of the pool."
+  type        = bool
+  default     = false
+}
+
 variable "caches" {
   description = "Whether any route may be cached."
   type        = bool

@@ -29,3 +29,8 @@ output "log_format" {
 output "api_body" {
   value = module.api.body
 }
+
+output "cached" {
+  description = "Seconds by method path, for tests."
+  value       = module.api.cached
+}

@@ -11,22 +11,21 @@ locals {
   ttl     = { images = 60 }
   sign_in = "https://${var.people.domain_prefix}.auth.${var.context.region}.amazoncognito.com"
   environment = {
-    BUCKET_NAME      = aws_s3_bucket.pictures.bucket
-    JOBS_TABLE       = aws_dynamodb_table.jobs.name
-    AUDIT_TABLE      = aws_dynamodb_table.audit.name
-    GENERATE_QUEUE   = module.generate_queue.name
-    POST_QUEUE       = module.post_queue.name
-    GENERATE_DLQ     = module.generate_queue.dead_letter_name
-    POST_DLQ         = module.post_queue.dead_letter_name
-    OPENAI_SECRET    = aws_secretsmanager_secret.this["openai"].name
-    X_SECRET         = aws_secretsmanager_secret.this["x"].name
-    ORIGIN_SECRET    = aws_secretsmanager_secret.this["origin"].name
-    TIME_ZONE        = var.zone
-    PUBLIC_URL       = module.site.url
-    OPENAI_MODEL     = var.image_model
-    USER_POOL_ISSUER = var.people.issuer
-    CLIENT_ID        = aws_cognito_user_pool_client.page.id
-    SIGN_IN_URL      = local.sign_in
+    JOBS_TABLE                 = aws_dynamodb_table.jobs.name
+    AUDIT_TABLE                = aws_dynamodb_table.audit.name
+    BUCKET                     = aws_s3_bucket.pictures.bucket
+    GENERATE_QUEUE             = module.generate_queue.name
+    POST_QUEUE                 = module.post_queue.name
+    GENERATE_DEAD_LETTER_QUEUE = module.generate_queue.dead_letter_name
+    POST_DEAD_LETTER_QUEUE     = module.post_queue.dead_letter_name
+    TIME_ZONE                  = var.zone
+    OPENAI_SECRET              = aws_secretsmanager_secret.this["openai"].name
+    OPENAI_MODEL               = var.image_model
+    X_SECRET                   = aws_secretsmanager_secret.this["x"].name
+    ORIGIN_SECRET              = aws_secretsmanager_secret.this["origin"].name
+    USER_POOL_ISSUER           = var.people.issuer
+    CLIENT_ID                  = aws_cognito_user_pool_client.page.id
+    SIGN_IN_URL                = local.sign_in
   }
   records = [
     {
@@ -64,32 +63,42 @@ resource "aws_secretsmanager_secret" "this" {
 resource "aws_dynamodb_table" "jobs" {
   name                        = "${var.name}-jobs"
   billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = "id"
+  hash_key                    = "job_id"
   deletion_protection_enabled = var.context.protected
 
   attribute {
-    name = "id"
+    name = "job_id"
     type = "S"
   }
   attribute {
-    name = "shelf"
+    name = "kind"
     type = "S"
   }
   attribute {
-    name = "ordered"
+    name = "timestamp"
+    type = "S"
+  }
+  attribute {
+    name = "gallery"
+    type = "S"
+  }
+  attribute {
+    name = "posted_at"
     type = "S"
   }
 
   global_secondary_index {
-    name            = "newest"
-    hash_key        = "shelf"
-    range_key       = "ordered"
+    name            = "by-time"
+    hash_key        = "kind"
+    range_key       = "timestamp"
     projection_type = "ALL"
   }
 
-  ttl {
-    attribute_name = "expires"
-    enabled        = true
+  global_secondary_index {
+    name            = "gallery"
+    hash_key        = "gallery"
+    range_key       = "posted_at"
+    projection_type = "ALL"
   }
 
   point_in_time_recovery {
@@ -105,26 +114,26 @@ resource "aws_dynamodb_table" "jobs" {
 resource "aws_dynamodb_table" "audit" {
   name                        = "${var.name}-audit"
   billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = "id"
+  hash_key                    = "audit_id"
   deletion_protection_enabled = var.context.protected
 
   attribute {
-    name = "id"
+    name = "audit_id"
     type = "S"
   }
   attribute {
-    name = "shelf"
+    name = "kind"
     type = "S"
   }
   attribute {
-    name = "ordered"
+    name = "at"
     type = "S"
   }
 
   global_secondary_index {
-    name            = "newest"
-    hash_key        = "shelf"
-    range_key       = "ordered"
+    name            = "by-time"
+    hash_key        = "kind"
+    range_key       = "at"
     projection_type = "ALL"
   }
 
@@ -307,7 +316,7 @@ module "post" {
   description = "posts a picture, once"
   package     = "post"
   memory      = 512
-  timeout     = 300
+  timeout     = 120
   settings    = var.functions
   environment = local.environment
   statements = concat(local.records, [
@@ -330,7 +339,7 @@ module "function" {
   statements = concat(local.records, [
     { sid = "Pictures", actions = ["s3:GetObject"], resources = ["${aws_s3_bucket.pictures.arn}/*"] },
     { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.pictures.arn] },
-    { sid = "AdHoc", actions = ["sqs:SendMessage"], resources = [module.generate_queue.arn] },
+    { sid = "AdHoc", actions = ["sqs:SendMessage"], resources = [module.generate_queue.arn, module.post_queue.arn] },
     { sid = "Depth", actions = ["sqs:GetQueueAttributes"], resources = [module.generate_queue.arn, module.post_queue.arn, module.generate_queue.dead_letter_arn, module.post_queue.dead_letter_arn] },
     local.secret["origin"],
     local.secret["x"],
@@ -390,14 +399,18 @@ module "api" {
   function_arn  = local.alias_arn
   settings      = var.apis
   caches        = true
+  signs_in      = true
   user_pool_arn = var.people.arn
   routes = {
-    "/api/images"         = { GET = { cache_ttl = local.ttl.images, cache_keys = ["querystring.limit", "querystring.cursor"] } }
-    "/api/config"         = { GET = {} }
-    "/api/admin/generate" = { POST = { signed_in = true, model = "Generate" } }
-    "/api/admin/jobs"     = { GET = { signed_in = true } }
-    "/api/admin/metrics"  = { GET = { signed_in = true } }
-    "/api/admin/audit"    = { GET = { signed_in = true } }
+    "/config.json"                 = { GET = {} }
+    "/api/images"                  = { GET = { cache_ttl = local.ttl.images, cache_keys = ["querystring.limit", "querystring.cursor"] } }
+    "/api/admin/generate"          = { POST = { signed_in = true, model = "Generate" } }
+    "/api/admin/jobs"              = { GET = { signed_in = true } }
+    "/api/admin/jobs/{id}/post"    = { POST = { signed_in = true } }
+    "/api/admin/jobs/{id}/verdict" = { POST = { signed_in = true } }
+    "/api/admin/runs"              = { GET = { signed_in = true } }
+    "/api/admin/account"           = { GET = { signed_in = true } }
+    "/api/admin/audit"             = { GET = { signed_in = true } }
   }
   models = {
     Generate = {
@@ -419,5 +432,6 @@ module "site" {
   api_paths = [
     { pattern = "/api/images*", ttl = local.ttl.images },
     { pattern = "/api/*" },
+    { pattern = "/config.json" },
   ]
 }

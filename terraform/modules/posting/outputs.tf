@@ -36,3 +36,13 @@ output "client_id" {
 output "api_body" {
   value = module.api.body
 }
+
+output "cached" {
+  description = "Seconds by method path, for tests."
+  value       = module.api.cached
+}
+
+output "started" {
+  description = "What queues start, for tests."
+  value       = [aws_lambda_event_source_mapping.generate.function_name, aws_lambda_event_source_mapping.post.function_name]
+}

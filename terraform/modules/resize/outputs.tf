@@ -32,3 +32,13 @@ output "policy" {
 output "api_body" {
   value = module.api.body
 }
+
+output "cached" {
+  description = "Seconds by method path, for tests."
+  value       = module.api.cached
+}
+
+output "binary_media_types" {
+  description = "What is no text, for tests."
+  value       = module.api.binary_media_types
+}

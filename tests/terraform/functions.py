@@ -15,6 +15,13 @@ from stack import Failed
 PATIENCE = 60
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A function is ended while it waits for its next event: that is how one goes."""
+
+
 class Runtime:
     """The runtime API, version 2018-06-01, for one function."""
 
@@ -58,8 +65,7 @@ class Runtime:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self.server.server_port}"
 

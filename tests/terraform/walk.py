@@ -2,14 +2,16 @@
 commands on the project file that Terraform filled in."""
 
 import base64
+import email
+import http.server
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import threading
-import http.server
 import time
+import urllib.request
 import zlib
 
 import boto3
@@ -175,7 +177,8 @@ class Walk:
             hold(len(link) > 1, f"the first mail has no link to confirm: {mail[:500]}")
             path = "/subscriptions/" + link[0].rsplit("/", 1)[1] + "/confirm?token=" + link[1].split()[0].strip('">')
             function.ask("POST", path)
-            event = {"title": "A walk", "description": "Through the applied estate.", "date": "2099-03-14"}
+            soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+            event = {"title": "A walk", "description": "Through the applied estate.", "date": soon}
             function.ask("POST", "/events", json.dumps(event), signed_in, expect=201)
         with self.function("announcement-notify", names["notify"], settings) as function:
             function.invoke({"Records": self.stream_records(names["table"])})
@@ -188,16 +191,14 @@ class Walk:
 
     def mails(self):
         """What the emulator's SES sent, oldest first."""
-        import quopri
-        import urllib.request
-
-        said = json.loads(urllib.request.urlopen(f"{self.endpoint}/moto-api/data.json").read())
-        raw = [m for m in said.get("ses", {}).get("RawMessage", []) + said.get("sesv2", {}).get("RawMessage", [])]
-        sent = []
-        for message in raw:
-            body = message.get("raw_data") or message.get("body") or ""
-            sent.append(quopri.decodestring(body.encode()).decode(errors="replace"))
-        return sent
+        sent = json.loads(urllib.request.urlopen(f"{self.endpoint}/nightbell/told").read())["mails"]
+        mails = []
+        for raw in sent:
+            parts = email.message_from_string(raw).walk()
+            mails.append("\n".join(
+                part.get_payload(decode=True).decode(errors="replace") for part in parts if part.get_content_maintype() == "text"
+            ))
+        return mails
 
     def stream_records(self, table):
         streams = self.aws("dynamodbstreams")

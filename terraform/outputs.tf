@@ -94,6 +94,11 @@ output "image_repository" {
   value       = var.daemon_host ? module.daemon[0].repository_url : null
 }
 
+output "image_tag" {
+  description = "The commit whose image runs."
+  value       = var.image_tag
+}
+
 output "group" {
   description = "The Auto Scaling Group; null without the daemon's host."
   value       = var.daemon_host ? module.daemon[0].group : null

@@ -110,7 +110,6 @@ run "a_region_is_a_region" {
   expect_failures = [
     var.aws_region,
     var.asg_desired_capacity,
-    var.availability_zones,
   ]
 }
 

@@ -3,10 +3,10 @@
 rows of terraform/emulation.toml, the functions and the daemon's commands on what was made, destroy,
 and nothing left. Beside it, while the apply waits: fmt, validate, `terraform test`.
 
-    PYTHON tests/terraform/run.py --binaries target/debug [--shape dev] [--wait FIFO]
+    PYTHON tests/terraform/run.py --binaries target/debug [--shape dev] [--after FILE]
 
-PYTHON is one with tests/aws/requirements.txt. --wait: the binaries are there when somebody has written
-to this pipe; everything up to that point needs none.
+PYTHON is one with tests/aws/requirements.txt. --after: the binaries are there as soon as this
+file is; everything up to that point needs none.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -150,9 +151,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binaries", required=True, type=pathlib.Path)
     parser.add_argument("--shape", default="dev")
-    parser.add_argument("--wait", type=pathlib.Path)
+    parser.add_argument("--after", type=pathlib.Path)
     arguments = parser.parse_args()
     began = time.monotonic()
+    # Ended from outside, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows = tomllib.loads((TERRAFORM / "emulation.toml").read_text())
     judge_list(rows)
     judge_gates(rows)
@@ -168,6 +171,8 @@ def main():
             "certificate_arn": walk.certificate(lambda service: walk.client(endpoint, service)),
             "emails": '{oncall=["you@example.org"]}',
             "mail_from": "Events <events@example.org>",
+            # What is protected could not be destroyed at the end.
+            "protected": "false",
         })
         estate.init()
         if arguments.shape == "dev":
@@ -179,8 +184,8 @@ def main():
         judge_left_out(rows, endpoint, {kind for _, kind, _ in steps.resources})
         log(f"{len(steps.resources)} resources of {len({k for _, k, _ in steps.resources})} types applied and planned again")
 
-        if arguments.wait:
-            arguments.wait.read_text()
+        while arguments.after and not arguments.after.exists():
+            time.sleep(0.2)
         walked(steps, work)
         estate.destroy()
         left = walk.left_over(endpoint)
@@ -211,12 +216,14 @@ def walked(steps, work):
     steps.announcement(services)
     steps.posting(services)
     steps.alarm(services)
-    steps.nightbell(folder, "apply", "--yes", "--no-wait", expect=69)
+    # At the emulator's own pace; new alarms cannot settle without data, which 69 says.
+    quotas = [f"--quota={api}=1000" for api in ("PutMetricAlarm", "PutCompositeAlarm", "DeleteAlarms", "PutDashboard", "DeleteDashboards")]
+    steps.nightbell(folder, "apply", "--yes", "--no-wait", *quotas, expect=69)
     alarms = walk.left_over(steps.endpoint).get("alarms", [])
     if len(alarms) < 10:
         raise Failed(f"`nightbell apply` made {alarms}")
     log(f"nightbell keeps {len(alarms)} alarms on what Terraform made")
-    steps.nightbell(folder, "destroy", "--yes")
+    steps.nightbell(folder, "destroy", "--yes", *quotas)
     alarms = walk.left_over(steps.endpoint).get("alarms", [])
     if alarms != [f"{steps.output['estate']}-heartbeat"]:
         raise Failed(f"after `nightbell destroy` there are {alarms}")

@@ -251,6 +251,11 @@ def client(endpoint, service, region="us-east-1"):
     return boto3.client(service, endpoint_url=endpoint, region_name=region, aws_access_key_id="test", aws_secret_access_key="test")
 
 
+def ours(key):
+    """AWS's own keys are made by whoever first needs them, and stay."""
+    return key["KeyState"] == "Enabled" and key.get("KeyManager") == "CUSTOMER" and not key["Description"].startswith("Default")
+
+
 def left_over(endpoint):
     """What an account still holds that Terraform or Nightbell may have made."""
     def aws(service, region="us-east-1"):
@@ -262,7 +267,11 @@ def left_over(endpoint):
         "buckets": [b["Name"] for b in aws("s3").list_buckets()["Buckets"]],
         "queues": aws("sqs").list_queues().get("QueueUrls", []),
         "topics": [t["TopicArn"] for t in aws("sns").list_topics()["Topics"]],
-        "alarms": [a["AlarmName"] for kind in aws("cloudwatch").describe_alarms().values() if isinstance(kind, list) for a in kind],
+        "alarms": [
+            alarm["AlarmName"]
+            for page in aws("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+            for alarm in page["MetricAlarms"] + page["CompositeAlarms"]
+        ],
         "dashboards": [d["DashboardName"] for d in aws("cloudwatch").list_dashboards().get("DashboardEntries", [])],
         "log groups": [g["logGroupName"] for g in aws("logs").describe_log_groups()["logGroups"]],
         "APIs": [a["name"] for a in aws("apigateway").get_rest_apis()["items"]],
@@ -279,6 +288,6 @@ def left_over(endpoint):
         "repositories": [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]],
         "identities": aws("ses").list_identities()["Identities"],
         # A key is never gone at once: it has to be on its way.
-        "keys": [k["KeyId"] for k in aws("kms").list_keys()["Keys"] if aws("kms").describe_key(KeyId=k["KeyId"])["KeyMetadata"]["KeyState"] == "Enabled"],
+        "keys": [k["KeyId"] for k in aws("kms").list_keys()["Keys"] if ours(aws("kms").describe_key(KeyId=k["KeyId"])["KeyMetadata"])],
     }
     return {what: names for what, names in left.items() if names}

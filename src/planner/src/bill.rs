@@ -410,14 +410,14 @@ impl Policy {
             ));
         }
         let more = before.map(|before| usd - before);
-        if let (Some(more), Some(most)) = (more, self.increase_usd) {
-            if more > most {
-                out.push(format!(
-                    "the change adds {} a month, over the {} of the policy",
-                    dollars(more),
-                    dollars(most)
-                ));
-            }
+        if let (Some(more), Some(most)) = (more, self.increase_usd)
+            && more > most
+        {
+            out.push(format!(
+                "the change adds {} a month, over the {} of the policy",
+                dollars(more),
+                dollars(most)
+            ));
         }
         out
     }

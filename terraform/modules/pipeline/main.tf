@@ -54,6 +54,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
 }
 
 resource "aws_cloudwatch_log_group" "builds" {
+  #checkov:skip=CKV_AWS_338:how long logs are kept is a variable, and a line of the price
   name              = "/aws/codebuild/${var.name}-pipeline"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn

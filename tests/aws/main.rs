@@ -15,6 +15,7 @@ mod moto;
 mod pictures;
 mod proxy;
 mod reconcile;
+mod respond;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -344,6 +345,7 @@ fn message(topic: &str) -> Publish {
         body: "More than 0 errors in 1 minute.\n▁▁▇█ ünïcode".into(),
         key: "n-1".into(),
         thread: "i-1".into(),
+        attributes: Default::default(),
     }
 }
 
@@ -368,6 +370,39 @@ async fn a_published_message_reaches_a_subscriber_whole() {
     assert_eq!(envelope["MessageId"], id.as_str());
     assert_eq!(envelope["Subject"], "[ALARM] counter-errors");
     assert_eq!(envelope["Message"], message(topic).body.as_str());
+}
+
+#[tokio::test]
+async fn a_filter_policy_sees_the_attributes_of_a_message() {
+    let topic = boto("sns", "create_topic", json!({ "Name": "filtered" }));
+    let topic = topic["TopicArn"].as_str().unwrap();
+    let queue = boto("sqs", "create_queue", json!({ "QueueName": "filtered" }));
+    let sns = Sns::new(&config().await);
+    let arn = "arn:aws:sqs:us-east-1:123456789012:filtered";
+    let endpoint = ports::Endpoint::Other("sqs".into(), arn.into());
+    let filter = json!({ "topics": ["music"] }).to_string();
+    let subscribed = ports::Subscriptions::subscribe(&sns, topic, &endpoint, Some(&filter)).await;
+    assert!(subscribed.unwrap().is_some());
+    for topics in [&[] as &[&str], &["science"], &["science", "music"]] {
+        let topics: Vec<String> = topics.iter().map(|t| t.to_string()).collect();
+        let told = Publish {
+            body: format!("about {}", topics.join(" ")),
+            attributes: [("topics".to_string(), topics)].into(),
+            ..message(topic)
+        };
+        sns.publish(&told).await.unwrap();
+    }
+    let url = &queue["QueueUrl"];
+    let many = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
+    let received = boto("sqs", "receive_message", many);
+    let bodies: Vec<String> = received["Messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| serde_json::from_str::<Value>(m["Body"].as_str().unwrap()).unwrap())
+        .map(|envelope| envelope["Message"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(bodies, ["about science music"]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_secs(10);
 async fn token(world: &World, name: &str) -> String {
     let people = Person::shipped();
     let person = people.iter().find(|p| p.username == name).unwrap();
-    let users = &world.app.daemon.local.users;
+    let users = &world.app.daemon.local().unwrap().users;
     users
         .issue(person, "announcement", TokenUse::Access)
         .await

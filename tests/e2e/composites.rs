@@ -363,7 +363,7 @@ alarms:
         (5 * 15..=(all + 5 * fast) * 16 + 1).contains(&made_up),
         "{made_up} of {all} alarms"
     );
-    w.app.daemon.local.pump.flush().await;
+    w.app.daemon.flush().await;
     let log = w
         .text("/api/v1/logs/query?group=%2Fnightbell%2Fdaemon&start=-10m&filter=left")
         .await;

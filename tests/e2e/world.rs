@@ -186,7 +186,15 @@ impl World {
 
     /// All mails, oldest first.
     pub async fn mails(&self) -> Vec<local::Letter> {
-        let mut all = self.app.daemon.local.mailbox.list(1_000).await.unwrap();
+        let mut all = self
+            .app
+            .daemon
+            .local()
+            .unwrap()
+            .mailbox
+            .list(1_000)
+            .await
+            .unwrap();
         all.reverse();
         all
     }

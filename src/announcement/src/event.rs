@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::fields::{self, FieldError, Fields, Lines, Text};
 
+/// The message attribute by which SNS's subscribers are filtered: the event's topics.
+pub(crate) const TOPICS: &str = "topics";
+
 const TITLE: Text = Text {
     longest: 120,
     lines: Lines::One,

@@ -24,6 +24,7 @@ use telemetry::Telemetry;
 
 use crate::calendar::{Standing as Calendar, calendar};
 use crate::config::Config;
+use crate::event::TOPICS;
 use crate::event::{Event, NewEvent};
 use crate::fields::FieldError;
 use crate::letters::Writer;
@@ -426,11 +427,7 @@ impl Service {
         match &new.contact {
             Contact::Phone(_) => Ok(Channel::Text),
             Contact::Email(_) if self.config.from.is_some() => Ok(Channel::Mail),
-            Contact::Email(_) if new.topics.is_empty() => Ok(Channel::Topic),
-            Contact::Email(_) => Err(Refused::field(
-                "topics",
-                "mail goes to everybody alike here; leave this out to be told of all events",
-            )),
+            Contact::Email(_) => Ok(Channel::Topic),
         }
     }
 
@@ -445,9 +442,11 @@ impl Service {
             (Contact::Email(address), Channel::Topic) => {
                 let topic = self.config.topic.clone().unwrap_or_default();
                 let endpoint = Endpoint::Email(address.clone());
+                let filter = json!({ TOPICS: subscription.topics }).to_string();
+                let filter = Some(filter.as_str()).filter(|_| !subscription.topics.is_empty());
                 self.out
                     .subscriptions
-                    .subscribe(&topic, &endpoint, None)
+                    .subscribe(&topic, &endpoint, filter)
                     .await?;
             }
             (Contact::Email(_), _) => {

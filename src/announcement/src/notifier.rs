@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use self::message::{Task, dead};
 use crate::config::Config;
-use crate::event::Event;
+use crate::event::{Event, TOPICS};
 use crate::jobs::{About, Job, JobId, Jobs};
 use crate::letters::{self, Writer};
 use crate::meters::Meters;
@@ -234,6 +234,7 @@ impl Notifier {
             body: self.writer.body((job.id.about, &job.event)),
             key: job.id.to_string(),
             thread: job.event.id.clone(),
+            attributes: [(TOPICS.to_string(), job.event.topics.clone())].into(),
         };
         self.pace.turn().await;
         let call = client_span("SNS", "Publish");

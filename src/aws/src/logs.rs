@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::operation::put_log_events::PutLogEventsOutput;
-use ports::{Kind, LogEvent, LogQuery, Result};
+use aws_sdk_cloudwatchlogs::types::QueryStatus;
+use model::LogTable;
+use ports::{InsightsQuery, Kind, LogEvent, LogQuery, Result};
 
 use crate::config::Config;
 use crate::error::{Error, failed, invalid, port_error};
@@ -13,6 +15,11 @@ mod convert;
 const PUT: &str = "put log events";
 const QUERY: &str = "query log group";
 const GROUPS: &str = "list log groups";
+const INSIGHTS: &str = "run a Logs Insights query over";
+
+/// How often the answer of a query is asked for, and the first wait; waits grow to a second.
+const ROUNDS: u32 = 36;
+const WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Log groups in CloudWatch Logs.
 #[derive(Debug, Clone)]
@@ -115,6 +122,46 @@ impl ports::Logs for Logs {
             }
         }
         Ok(newest.into_events())
+    }
+
+    /// `StartQuery`, then `GetQueryResults` until it is complete.
+    async fn insights(&self, query: &InsightsQuery) -> Result<Option<LogTable>> {
+        let subject = query.groups.join(" ");
+        let started = self
+            .client
+            .start_query()
+            .set_log_group_names(Some(query.groups.clone()))
+            .query_string(&query.text)
+            // In seconds, the end included.
+            .start_time(query.span.start.secs())
+            .end_time(query.span.end.secs())
+            .send()
+            .await
+            .map_err(failed(INSIGHTS, &subject))?;
+        let id = started.query_id.unwrap_or_default();
+        for round in 0..ROUNDS {
+            let answer = self
+                .client
+                .get_query_results()
+                .query_id(&id)
+                .send()
+                .await
+                .map_err(failed(INSIGHTS, &subject))?;
+            match answer.status() {
+                Some(QueryStatus::Complete) => return Ok(Some(convert::to_table(answer))),
+                Some(QueryStatus::Failed | QueryStatus::Cancelled | QueryStatus::Timeout) => {
+                    return Err(invalid(INSIGHTS, &subject, "it did not end well"));
+                }
+                _ => tokio::time::sleep(WAIT * (round + 1).min(10)).await,
+            }
+        }
+        // What nobody waits for any more need not be computed.
+        let _ = self.client.stop_query().query_id(&id).send().await;
+        Err(invalid(
+            INSIGHTS,
+            &subject,
+            "it took more than half a minute; ask for a shorter time",
+        ))
     }
 
     async fn groups(&self) -> Result<Vec<String>> {

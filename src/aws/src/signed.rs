@@ -37,6 +37,9 @@ use crate::error::Error;
 
 type Answer = Vec<u8>;
 
+/// Begins with [`model::observed::Trail::AGENT`].
+const AGENT: &str = concat!("nightbell/", env!("CARGO_PKG_VERSION"));
+
 /// One request; headers and body are signed with it.
 #[derive(Debug, Clone)]
 struct Ask {
@@ -216,6 +219,23 @@ impl Signed {
         parsed(&self.send(service, ask).await?)
     }
 
+    /// Another method of a service with a REST interface. `path` is not encoded here.
+    pub(crate) async fn rest(
+        &self,
+        service: Service,
+        (method, path): (&'static str, &str),
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        let ask = Ask {
+            method,
+            path: path.to_owned(),
+            content_type: body.map(|_| "application/json"),
+            target: None,
+            body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
+        };
+        parsed(&self.send(service, ask).await?)
+    }
+
     /// An operation of a service with AWS's query protocol; the answer is XML.
     pub(crate) async fn query(
         &self,
@@ -316,6 +336,8 @@ fn build(
             request.set_method(ask.method)?;
             request.set_uri(ask.path)?;
             let headers = request.headers_mut();
+            // CloudTrail keeps it: what we wrote ourselves is told from what was done by hand.
+            headers.insert("user-agent", AGENT);
             if let Some(kind) = ask.content_type {
                 headers.insert("content-type", kind);
             }

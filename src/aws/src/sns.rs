@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::types::MessageAttributeValue;
 use ports::{Publish, Result, Topics};
+use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{failed, invalid};
@@ -33,15 +35,21 @@ impl Topics for Sns {
     async fn publish(&self, message: &Publish) -> Result<String> {
         let topic = &message.topic;
         acceptable(message).map_err(|why| invalid(PUBLISH, topic, why))?;
-        let answer = self
+        let mut publish = self
             .client
             .publish()
             .topic_arn(topic)
             .subject(&message.subject)
-            .message(&message.body)
-            .send()
-            .await
-            .map_err(failed(PUBLISH, topic))?;
+            .message(&message.body);
+        for (name, values) in message.attributes.iter().filter(|(_, v)| !v.is_empty()) {
+            let value = MessageAttributeValue::builder()
+                .data_type("String.Array")
+                .string_value(Value::from(values.clone()).to_string())
+                .build()
+                .map_err(|e| invalid(PUBLISH, topic, e.to_string()))?;
+            publish = publish.message_attributes(name, value);
+        }
+        let answer = publish.send().await.map_err(failed(PUBLISH, topic))?;
         Ok(answer.message_id.unwrap_or_default())
     }
 }
@@ -83,6 +91,7 @@ mod tests {
                 body: body.into(),
                 key: "1".into(),
                 thread: "1".into(),
+                attributes: Default::default(),
             };
             assert_eq!(acceptable(&message).is_ok(), good, "{subject:?}");
         };

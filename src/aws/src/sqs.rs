@@ -224,4 +224,33 @@ impl Queues for Sqs {
             Ok(_) => Ok(waiting),
         }
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        let names = [QueueAttributeName::QueueArn];
+        let told = self.attributes(REDRIVE, dead_letter, &names).await?;
+        let arn = told.get(&names[0]);
+        let arn =
+            arn.ok_or_else(|| unreadable(REDRIVE, dead_letter, "the answer lacks the ARN"))?;
+        let answer = self
+            .client
+            .list_message_move_tasks()
+            .source_arn(arn)
+            .max_results(10)
+            .send()
+            .await
+            .map_err(failed(REDRIVE, dead_letter))?;
+        // Only a task that runs has a handle.
+        for task in answer.results.unwrap_or_default() {
+            let Some(handle) = task.task_handle else {
+                continue;
+            };
+            self.client
+                .cancel_message_move_task()
+                .task_handle(handle)
+                .send()
+                .await
+                .map_err(failed(REDRIVE, dead_letter))?;
+        }
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@
 //! - [`alarm`]: what a single-metric alarm says about the points of its evaluation range.
 //! - [`math`]: metric math, from text to series.
 //! - [`search`]: which metrics a SEARCH finds.
+//! - [`insights`]: a subset of CloudWatch Logs Insights over events at hand.
 //! - [`composite`]: what a composite alarm's rule says of its children, and its suppressor.
 //! - [`backtest`]: what an alarm would have done over a long history.
 //! - [`lint`]: alarms that will not do what they are meant to.
@@ -16,6 +17,7 @@
 pub mod alarm;
 pub mod backtest;
 pub mod composite;
+pub mod insights;
 pub mod lint;
 pub mod math;
 pub mod search;

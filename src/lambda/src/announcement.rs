@@ -5,12 +5,11 @@ use std::sync::Arc;
 use announcement::{Config, Notifier, Outlets, Service};
 use async_trait::async_trait;
 use aws::{Ses, Sns, Sqs};
-use identity::{KeyRing, Pool, Verifier};
 use ports::{Endpoint, Result, Subscription, Subscriptions};
 use telemetry::Telemetry;
 
 use crate::clock::WallClock;
-use crate::keys::HttpKeys;
+use crate::keys::people;
 use crate::lately::{Late, LateTables};
 
 /// The API on DynamoDB, SES, SNS and SQS, which are reached for at the first call. Reads
@@ -19,17 +18,8 @@ use crate::lately::{Late, LateTables};
 /// # Errors
 /// Which variable is missing.
 pub fn service(telemetry: &Telemetry) -> std::result::Result<Arc<Service>, lambda_http::Error> {
-    let needed = |name: &str| {
-        let found = std::env::var(name).ok().filter(|v| !v.is_empty());
-        found.ok_or_else(|| format!("{name} is needed"))
-    };
-    let (issuer, client) = (needed("USER_POOL_ISSUER")?, needed("CLIENT_ID")?);
-    let keys = HttpKeys::new(&issuer)?;
-    let people = KeyRing::new(
-        Verifier::new(Pool::new(issuer, client)),
-        Arc::new(keys),
-        Arc::new(WallClock),
-    );
+    let people = people(|name| std::env::var(name).ok())?;
+    let people = people.ok_or("USER_POOL_ISSUER and CLIENT_ID are needed")?;
     Ok(Service::new(
         (Arc::new(LateTables::default()), outlets()),
         Arc::new(people),

@@ -1,10 +1,34 @@
 //! The public keys of a user pool, over HTTPS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use identity::KeySource;
+use identity::{KeyRing, KeySource, Pool, Verifier};
 use serde_json::Value;
+
+use crate::clock::WallClock;
+
+/// The people of a user pool, by the variables `USER_POOL_ISSUER` and `CLIENT_ID`. `None` where
+/// neither is set.
+///
+/// # Errors
+/// Which of the two is missing, or that the machine has no certificates to check the pool's by.
+pub fn people(var: impl Fn(&str) -> Option<String>) -> Result<Option<KeyRing>, String> {
+    let found = |name: &str| var(name).filter(|value| !value.is_empty());
+    let (issuer, client) = match (found("USER_POOL_ISSUER"), found("CLIENT_ID")) {
+        (Some(issuer), Some(client)) => (issuer, client),
+        (None, None) => return Ok(None),
+        (None, _) => return Err("USER_POOL_ISSUER is needed beside CLIENT_ID".into()),
+        (_, None) => return Err("CLIENT_ID is needed beside USER_POOL_ISSUER".into()),
+    };
+    let keys = HttpKeys::new(&issuer).map_err(|e| format!("reach the user pool: {e}"))?;
+    Ok(Some(KeyRing::new(
+        Verifier::new(Pool::new(issuer, client)),
+        Arc::new(keys),
+        Arc::new(WallClock),
+    )))
+}
 
 /// A pool's `/.well-known/jwks.json`. [`identity::KeyRing`] says when it is asked.
 pub struct HttpKeys {
@@ -65,6 +89,22 @@ mod tests {
         let told = HttpKeys::new(&issuer).unwrap().fetch().await;
         server.abort();
         told
+    }
+
+    #[test]
+    fn a_pool_is_named_whole_or_not_at_all() {
+        let with = |names: &'static [&'static str]| {
+            people(move |name| names.contains(&name).then(|| "https://pool".into()))
+                .map(|found| found.is_some())
+        };
+        assert_eq!(with(&[]), Ok(false));
+        assert_eq!(with(&["USER_POOL_ISSUER", "CLIENT_ID"]), Ok(true));
+        for (there, missing) in [
+            (&["CLIENT_ID"], "USER_POOL_ISSUER is needed"),
+            (&["USER_POOL_ISSUER"], "CLIENT_ID is needed"),
+        ] {
+            assert!(with(there).unwrap_err().starts_with(missing));
+        }
     }
 
     #[tokio::test]

@@ -183,6 +183,10 @@ impl<A: Adapter + Queues> Queues for Late<A> {
     async fn redrive(&self, dead_letter: &str, per_second: u32) -> Result<u64> {
         self.it().await.redrive(dead_letter, per_second).await
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        self.it().await.stop_redrive(dead_letter).await
+    }
 }
 
 #[async_trait]

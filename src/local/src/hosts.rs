@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub queues: Arc<dyn Queues>,
     stop: CancellationToken,
     posts: Mutex<Vec<Arc<Post>>>,
+    functions: Mutex<Vec<Arc<Function>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -87,14 +88,21 @@ impl Hosts {
             queues: Meter::new(pump, store.clock()).queues(Arc::new(store.queues())),
             stop: CancellationToken::new(),
             posts: Mutex::default(),
+            functions: Mutex::default(),
             tasks: Mutex::default(),
         });
         Hosts { shared }
     }
 
+    /// The functions that take events so far.
+    pub fn functions(&self) -> Vec<Arc<Function>> {
+        locked(&self.shared.functions).clone()
+    }
+
     /// Hands batches of a queue's messages to a function from now on.
     pub async fn queue(&self, mapping: QueueMapping, function: Arc<Function>) -> Result<()> {
         self.shared.store.queues().depth(&mapping.queue).await?;
+        locked(&self.shared.functions).push(function.clone());
         let post = self.post(Some(self.shared.store.queues().bell(&mapping.queue)));
         let shared = self.shared.clone();
         let source = queue::Source::Mapped(mapping);
@@ -105,6 +113,7 @@ impl Hosts {
     /// Makes a function known as a target of buckets, schedules and [`Hosts::invoke`]. Its events
     /// wait in a queue of its own, durable, until it took them.
     pub async fn function(&self, function: Arc<Function>, config: AsyncConfig) -> Result<()> {
+        locked(&self.shared.functions).push(function.clone());
         let name = event_queue(function.name());
         let queues = self.shared.store.queues();
         if let Some(dead) = &config.dead_letter {
@@ -131,6 +140,7 @@ impl Hosts {
     /// Hands the changes of a table to a function, in order, from now on; a new mapping begins with
     /// what changes next (`LATEST`).
     pub async fn stream(&self, mapping: StreamMapping, function: Arc<Function>) -> Result<()> {
+        locked(&self.shared.functions).push(function.clone());
         if let Some(dead) = &mapping.dead_letter {
             self.shared.store.queues().depth(dead).await?;
         }

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod hosts;
 pub mod leases;
 pub mod meter;
+pub mod operations;
 pub mod pool;
 pub mod pump;
 pub mod runtime;
@@ -18,6 +19,7 @@ pub mod web;
 
 pub use clock::{SteppedClock, SystemClock};
 pub use leases::Leases;
+pub use operations::Operations;
 pub use secrets::LocalSecrets;
 pub use store::{
     AlarmStates, Buckets, Checkpoint, ItemChange, Ledger, Letter, Limits, LocalQueues,

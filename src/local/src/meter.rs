@@ -358,6 +358,10 @@ impl<T: Queues + ?Sized> Queues for Metered<T> {
     async fn redrive(&self, dead_letter: &str, per_second: u32) -> Result<u64> {
         self.inner.redrive(dead_letter, per_second).await
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        self.inner.stop_redrive(dead_letter).await
+    }
 }
 
 #[async_trait]

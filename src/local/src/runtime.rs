@@ -36,10 +36,15 @@ pub struct FunctionConfig {
     pub memory: u32,
 }
 
+/// What a function without a limit of its own may run at once: the account's limit.
+pub const UNLIMITED: u32 = 1_000;
+
 /// A function that can be invoked.
 pub struct Function {
     config: FunctionConfig,
     code: Code,
+    /// What may run at once now.
+    limit: AtomicU32,
     running: AtomicU32,
     warm: AtomicBool,
     log: Stream,
@@ -120,6 +125,7 @@ impl Function {
         let log = Function::log(&config.name, pump, &*clock);
         Arc::new(Function {
             code,
+            limit: AtomicU32::new(config.concurrency),
             running: AtomicU32::new(0),
             warm: AtomicBool::new(false),
             log,
@@ -143,7 +149,12 @@ impl Function {
 
     /// How many invocations may run at once.
     pub fn concurrency(&self) -> u32 {
-        self.config.concurrency
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many executions may run at once, until the process ends.
+    pub fn limit(&self, executions: u32) {
+        self.limit.store(executions, Ordering::Relaxed);
     }
 
     /// Invokes the function with a request.
@@ -185,7 +196,7 @@ impl Function {
         work: impl Future<Output = Result<T, String>>,
     ) -> Result<T, Failure> {
         let concurrent = Running::enter(&self.running);
-        if concurrent.count > self.config.concurrency {
+        if concurrent.count > self.limit.load(Ordering::Relaxed) {
             self.publish(&[("Throttles", 1.0, Unit::Count)]);
             return Err(Failure::Throttled);
         }

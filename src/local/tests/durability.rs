@@ -208,6 +208,7 @@ fn letter(key: &str) -> Publish {
         body: format!("body of {key}\n"),
         key: key.to_owned(),
         thread: "INC-1".into(),
+        attributes: Default::default(),
     }
 }
 

@@ -151,6 +151,7 @@ async fn a_full_disk_is_said_and_loses_nothing_and_ends() {
         body: "y".repeat(200_000),
         key: "n-1".into(),
         thread: "INC-1".into(),
+        attributes: Default::default(),
     };
     assert_eq!(
         mailbox.publish(&message).await.unwrap_err().kind,

@@ -21,6 +21,7 @@ fn message(key: &str, thread: &str) -> Publish {
         body: "Visitors see a dash.\n\n▁▁▂█ 7 errors\n.\nFrom here on.\n".into(),
         key: key.into(),
         thread: thread.into(),
+        attributes: Default::default(),
     }
 }
 

@@ -162,6 +162,7 @@ async fn who_confirms_by_the_link_in_the_mail_gets_each_publication_once() {
         body: "Bring a cake.".into(),
         key: key.into(),
         thread: "t".into(),
+        attributes: Default::default(),
     };
     let (mailbox, subscriptions) = (house.store.mailbox(), house.store.subscriptions());
     let reader = Endpoint::Email("reader@example.org".into());

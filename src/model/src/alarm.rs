@@ -316,7 +316,7 @@ pub enum ActionShape {
 }
 
 /// A runbook reference: `counter-errors#is-it-the-table`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunbookRef {
     /// File stem under `runbooks/`.
     pub stem: String,

@@ -4,6 +4,7 @@ pub(crate) mod alarms;
 pub(crate) mod dashboards;
 pub(crate) mod grammar;
 pub(crate) mod layout;
+pub(crate) mod live;
 pub(crate) mod native;
 pub(crate) mod packs;
 pub(crate) mod project;

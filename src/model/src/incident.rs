@@ -275,6 +275,18 @@ pub enum Entry {
         /// When.
         at: Time,
     },
+    /// One of several daemons is about to hand notifications over, under its lease. What was
+    /// claimed under an older fence and is noted neither as sent nor as failed may have arrived.
+    Claimed {
+        /// Which.
+        notifications: Vec<NotificationId>,
+        /// Which daemon.
+        by: String,
+        /// The fence of its lease.
+        fence: u64,
+        /// When.
+        at: Time,
+    },
     /// A notification was accepted by its receiver.
     Sent {
         /// Which.
@@ -319,6 +331,7 @@ impl Entry {
             | Entry::FellBack { at, .. }
             | Entry::Sealed { at, .. }
             | Entry::Held { at, .. }
+            | Entry::Claimed { at, .. }
             | Entry::Sent { at, .. }
             | Entry::SendFailed { at, .. } => *at,
             Entry::Notify { notification } => notification.at,
@@ -429,6 +442,9 @@ pub enum Step {
     Started {
         /// Its name.
         action: String,
+        /// When it ends by itself, as far as can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends: Option<Time>,
     },
     /// An action ended well.
     Finished {

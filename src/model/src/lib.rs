@@ -12,6 +12,7 @@ mod format;
 mod glob;
 pub mod incident;
 pub mod load;
+pub mod logs;
 pub mod metric;
 pub mod observed;
 pub mod packs;
@@ -40,6 +41,7 @@ pub use incident::{
     Arrival, Cause, Entry, Head, Incident, IncidentId, Notification, NotificationId,
     NotificationKind, Path, Step,
 };
+pub use logs::{LogColumn, LogRole, LogTable, LogValue};
 pub use metric::{
     Bound, Bounds, Datum, Dimensions, MetricId, Resolution, Stat, StatisticSet, Unit, Values,
 };

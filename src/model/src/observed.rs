@@ -169,6 +169,19 @@ pub struct Trail {
     pub event: String,
     /// Who: the user or role.
     pub by: String,
+    /// With what: the `User-Agent` of the call, empty where CloudTrail does not tell.
+    #[serde(default)]
+    pub agent: String,
+}
+
+impl Trail {
+    /// What the product of a `User-Agent` of ours is called.
+    pub const AGENT: &str = "nightbell";
+
+    /// Whether Nightbell made the call, this process or another of the estate.
+    pub fn is_ours(&self) -> bool {
+        self.agent.split(['/', ' ']).next() == Some(Trail::AGENT)
+    }
 }
 
 /// An entry of `DescribeAlarmHistory` about an action.

@@ -1,10 +1,14 @@
 //! Runbooks: Markdown whose headings are steps and whose fenced blocks may be live.
 
+mod live;
+
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::alarm::Severity;
 use crate::problem::Place;
+
+pub use live::{Act, Action, Gate, Live, Role, Test};
 
 /// One runbook.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +57,16 @@ pub struct Step {
     pub place: Place,
 }
 
+impl Step {
+    /// The action of this name; a step has one of each at most.
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.blocks.iter().find_map(|block| match &block.live {
+            Some(Live::Action(action)) if action.act.name() == name => Some(&**action),
+            _ => None,
+        })
+    }
+}
+
 /// A live block: what the words after the opening fence say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Block {
@@ -60,6 +74,9 @@ pub struct Block {
     pub kind: BlockKind,
     /// The text inside the fence.
     pub text: String,
+    /// What the text says; `None` where it cannot be understood, which is an error of the file.
+    #[serde(skip)]
+    pub live: Option<Live>,
     /// Where its fence opens.
     #[serde(skip)]
     pub place: Place,

@@ -130,7 +130,7 @@ pub async fn silence(
     daemon
         .enter(|engine| {
             let request = SilenceRequest {
-                matchers,
+                matchers: matchers.clone(),
                 by: by.into(),
                 reason: reason.into(),
                 from: quiet.from.unwrap_or(now),

@@ -23,12 +23,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 
-use crate::daemon::{Daemon, Local, Ports};
+use crate::daemon::{Daemon, Local, Place, Ports};
 use crate::http;
 use crate::services::{self, Gateway, Ground};
 use crate::tasks::{
-    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, pictures::Pictures, respond::Respond,
-    sweep::Sweep,
+    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, operate::Operate, pictures::Pictures,
+    respond::Respond, sweep::Sweep,
 };
 use crate::traffic;
 
@@ -134,6 +134,12 @@ impl App {
             topics: Arc::new(mailbox.clone()),
             mail: Arc::new(mailbox.clone()),
             secrets: Arc::new(local::LocalSecrets::new(store.dir())),
+            queues: Arc::new(store.queues()),
+            operations: Arc::new(local::Operations::new(
+                gateway.functions().chain(hosts.functions()),
+                clock.now(),
+            )),
+            plane: None,
         };
         let local = Local {
             store,
@@ -142,10 +148,10 @@ impl App {
             pump,
             users,
         };
-        let daemon = Daemon::open(clock.clone(), estate, ports, local).await?;
+        let daemon = Daemon::open(clock.clone(), estate, ports, Place::Here(local)).await?;
         let stop = CancellationToken::new();
         let driver = start_tasks(&daemon, &gateway, &stop, &dispatch);
-        let router = http::router(daemon.clone(), gateway.clone(), address).layer(
+        let router = http::router(daemon.clone(), gateway.clone(), address, None).layer(
             middleware::from_fn(move |request: Request, next: Next| {
                 next.run(request).with_subscriber(dispatch.clone())
             }),
@@ -196,7 +202,7 @@ impl App {
             }
             // A task that was looked at first may have been poked by one that was looked at last.
             // Asked before the statuses: a poke counts as heard only once its run shows there.
-            let poked = self.daemon.respond.wanted();
+            let poked = self.daemon.respond.wanted() || self.daemon.operate.wanted();
             let still = self
                 .driver
                 .statuses()
@@ -233,8 +239,10 @@ impl App {
             // Clicks that cannot be written now are lost with the process, as a kill loses them.
             let _ = platform.flush_clicks().await;
         }
-        daemon.local.pump.flush().await;
-        daemon.local.store.close().await?;
+        daemon.flush().await;
+        if let Some(local) = &daemon.local {
+            local.store.close().await?;
+        }
         drop((daemon, gateway));
         pump_task.abort();
         match ended {
@@ -253,6 +261,7 @@ fn start_tasks(
     let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch.clone());
     driver.start(Evaluate::new(daemon.clone()), Poke::default());
     driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
+    driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
     driver.start(Heartbeat(daemon.clone()), Poke::default());
     driver.start(Sweep(daemon.clone()), Poke::default());
     if let Some(platform) = gateway.pictures() {

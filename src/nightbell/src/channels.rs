@@ -88,6 +88,7 @@ pub async fn send(
                 body: message.body.clone(),
                 key: message.notification.id.0.clone(),
                 thread: message.thread.clone(),
+                attributes: Default::default(),
             };
             daemon.ports.topics.publish(&publish).await
         }

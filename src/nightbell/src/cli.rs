@@ -163,7 +163,7 @@ pub enum Command {
     /// Delete exactly what carries this estate's mark
     Destroy(DestroyCommand),
     /// Keep the account as the files say, and say what was changed by hand
-    Serve(ServeCommand),
+    Serve(account::serve::ServeCommand),
     /// Write the account's alarms and dashboards as files whose plan is empty
     Import(ImportCommand),
     /// Say what is watched, what is not, and which alarm reaches nobody
@@ -411,31 +411,6 @@ pub struct DestroyCommand {
     /// Ask nobody
     #[arg(long)]
     pub yes: bool,
-    /// Where.
-    #[command(flatten)]
-    pub account: Account,
-}
-
-/// `nightbell serve`
-#[derive(Debug, Clone, Args)]
-pub struct ServeCommand {
-    /// Where to listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000", value_parser = address)]
-    pub listen: SocketAddr,
-    /// How often the account is looked at, at the latest
-    #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
-    pub every: Duration,
-    /// Write nothing; say what differs
-    #[arg(long)]
-    pub observe_only: bool,
-    /// The DynamoDB table of leases: of several daemons that share one, one writes
-    #[arg(
-        long,
-        value_name = "TABLE",
-        env = "NIGHTBELL_LEASES",
-        hide_env_values = true
-    )]
-    pub leases: Option<String>,
     /// Where.
     #[command(flatten)]
     pub account: Account,

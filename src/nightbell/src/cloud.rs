@@ -70,6 +70,51 @@ pub async fn connect(region: &str) -> Result<Cloud, ports::Error> {
     ))
 }
 
+/// What the half that receives and responds is made of.
+pub struct Posts {
+    /// Where things are kept and people are told.
+    pub ports: crate::daemon::Ports,
+    /// Who of several decides; beside the journal, which checks it.
+    pub leases: Arc<dyn Leases>,
+}
+
+/// Of an account: the journal and its leases in `table`.
+#[cfg(feature = "aws")]
+pub async fn posts(region: &str, table: &str) -> Result<Posts, ports::Error> {
+    let config = aws::connect(aws::Settings {
+        region: Some(region.to_owned()),
+        ..aws::Settings::default()
+    })
+    .await;
+    let cloudwatch = Arc::new(aws::CloudWatch::new(&config));
+    Ok(Posts {
+        ports: crate::daemon::Ports {
+            metrics: cloudwatch.clone(),
+            logs: Arc::new(aws::Logs::new(&config)),
+            traces: Arc::new(aws::XRay::new(&config)),
+            alarms: Arc::new(crate::lately::Lately::new(cloudwatch)),
+            journal: Arc::new(aws::Journal::new(&config, table)),
+            topics: Arc::new(aws::Sns::new(&config)),
+            mail: Arc::new(aws::Ses::new(&config)),
+            secrets: Arc::new(aws::SecretsManager::new(&config)),
+            queues: Arc::new(aws::Sqs::new(&config)),
+            operations: Arc::new(aws::Operations::new(&config)),
+            plane: Some(Arc::new(aws::ControlPlane::new(&config, None))),
+        },
+        leases: Arc::new(aws::Leases::new(&config, table)),
+    })
+}
+
+/// There is no account: the commands say so before it comes to this.
+#[cfg(not(feature = "aws"))]
+pub async fn posts(region: &str, _: &str) -> Result<Posts, ports::Error> {
+    Err(ports::Error::new(
+        "connect to",
+        region,
+        ports::Kind::Invalid,
+    ))
+}
+
 /// Who of several daemons writes: by a table, or this process alone.
 #[cfg(feature = "aws")]
 pub async fn leases(region: &str, table: Option<&str>) -> Arc<dyn Leases> {

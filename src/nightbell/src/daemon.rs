@@ -1,6 +1,10 @@
 //! What the tasks, the API and the console share: the desired state, the ports, the journal's engine.
 
+mod append;
+pub mod duty;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +12,15 @@ use evaluator::composite::{Composites, Gate};
 use local::fault::Faults;
 use local::pump::Pump;
 use model::route::{Route, Routes};
-use model::{AlarmSpec, Entry, Estate, Incident, Place, Time};
-use ports::{Alarms, Clock, Journal, Logs, Mail, Metrics, Secret, Secrets, Topics, Traces};
+use model::{AlarmSpec, Estate, Incident, Time};
+use ports::{
+    Alarms, Clock, ControlPlane, Journal, Logs, Mail, Metrics, Operations, Queues, Secret, Secrets,
+    Topics, Traces,
+};
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::daemon::duty::Duty;
 use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
@@ -37,6 +45,12 @@ pub struct Ports {
     pub mail: Arc<dyn Mail>,
     /// Secrets, read at the moment of use.
     pub secrets: Arc<dyn Secrets>,
+    /// Queues, which runbooks redrive.
+    pub queues: Arc<dyn Queues>,
+    /// Functions, which runbooks operate.
+    pub operations: Arc<dyn Operations>,
+    /// The alarms' own actions; none on this machine, where alarms have none.
+    pub plane: Option<Arc<dyn ControlPlane>>,
 }
 
 /// What a daemon is.
@@ -47,12 +61,16 @@ pub struct Daemon {
     pub estate: Estate,
     /// Where things are kept.
     pub ports: Ports,
-    /// The local mode's own.
-    pub local: Local,
+    /// The local mode's own; none against AWS.
+    pub local: Option<Local>,
+    /// Who of several daemons decides and sends; none where one process holds the whole store.
+    pub duty: Option<Duty>,
     /// Counts that are lost with the process, for `/metrics`.
     pub counts: Counts,
     /// Makes the respond task run.
     pub respond: Poke,
+    /// Makes the operate task run.
+    pub operate: Poke,
     /// The rules of the composites.
     pub composites: Composites,
     /// What holds transitions back. Written only by the respond task.
@@ -71,6 +89,8 @@ pub struct Daemon {
     pub links: Signer,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
+    /// When the latest entry was written, in milliseconds.
+    latest: AtomicI64,
     /// Makes appending and folding one step, so that the engine sees entries in order.
     appending: tokio::sync::Mutex<()>,
 }
@@ -102,8 +122,13 @@ pub struct Counts {
     pub send_failures: std::sync::atomic::AtomicU64,
 }
 
-/// How many journal entries are read at once.
-const PAGE: usize = 1_000;
+/// Which mode a daemon runs in.
+pub enum Place {
+    /// On this machine, alone.
+    Here(Local),
+    /// Against AWS, one of several.
+    Aws(Duty),
+}
 
 impl Daemon {
     /// Reads the journal into its engine.
@@ -111,23 +136,16 @@ impl Daemon {
         clock: Arc<dyn Clock>,
         estate: Estate,
         ports: Ports,
-        local: Local,
+        place: Place,
     ) -> ports::Result<Arc<Daemon>> {
-        let mut engine = Engine::new(estate.routes.as_ref().unwrap_or(&nobody()));
-        let mut after = 0;
-        loop {
-            let page = ports.journal.read(after, PAGE).await?;
-            for (sequence, entry) in &page {
-                engine.apply(*sequence, entry);
-                after = *sequence;
-            }
-            if page.len() < PAGE {
-                break;
-            }
-        }
+        let engine = Engine::new(estate.routes.as_ref().unwrap_or(&nobody()));
+        let (local, duty) = match place {
+            Place::Here(local) => (Some(local), None),
+            Place::Aws(duty) => (None, Some(duty)),
+        };
         let rules = evaluator::alarm::Settings::default().composite;
-        let links = signer(&estate, &ports, &local).await?;
-        Ok(Arc::new(Daemon {
+        let links = signer(&estate, &ports, local.as_ref()).await?;
+        let daemon = Daemon {
             clock,
             composites: Composites::new(&estate.alarms, rules),
             gate: Mutex::default(),
@@ -135,50 +153,39 @@ impl Daemon {
             estate,
             ports,
             local,
+            duty,
             counts: Counts::default(),
             respond: Poke::default(),
+            operate: Poke::default(),
             statuses: Mutex::default(),
             form_token: form_token()?,
             inbox: Inbox::default(),
             drills: Mutex::default(),
             links,
             engine: Mutex::new(engine),
+            latest: AtomicI64::new(i64::MIN),
             appending: tokio::sync::Mutex::new(()),
-        }))
+        };
+        daemon.follow().await?;
+        Ok(Arc::new(daemon))
     }
 
-    /// Appends to the journal and folds into the engine, in that order: what the engine knows is
-    /// durable.
-    pub async fn append(&self, entries: &[Entry]) -> ports::Result<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let _one_at_a_time = self.appending.lock().await;
-        self.write(entries).await
+    /// What only the local mode has.
+    ///
+    /// # Errors
+    /// `NotFound` against AWS.
+    pub fn local(&self) -> ports::Result<&Local> {
+        self.local.as_ref().ok_or_else(|| {
+            ports::Error::new("look into", "the local mode", ports::Kind::NotFound)
+                .because("this daemon runs against AWS")
+        })
     }
 
-    /// Appends what a judgement of the engine says, nothing else being appended in between; answers
-    /// how many entries.
-    pub async fn enter<E: From<ports::Error>>(
-        &self,
-        judge: impl FnOnce(&Engine) -> Result<Vec<Entry>, E>,
-    ) -> Result<usize, E> {
-        let _one_at_a_time = self.appending.lock().await;
-        let entries = judge(&self.engine())?;
-        if !entries.is_empty() {
-            self.write(&entries).await?;
+    /// Waits until what was emitted so far can be queried. Against AWS there is nothing to wait for.
+    pub async fn flush(&self) {
+        if let Some(local) = &self.local {
+            local.pump.flush().await;
         }
-        Ok(entries.len())
-    }
-
-    async fn write(&self, entries: &[Entry]) -> ports::Result<()> {
-        let last = self.ports.journal.append(entries).await?;
-        let first = last - entries.len() as i64 + 1;
-        let mut engine = self.engine();
-        for (sequence, entry) in (first..).zip(entries) {
-            engine.apply(sequence, entry);
-        }
-        Ok(())
     }
 
     /// The engine, locked; never across an await.
@@ -228,7 +235,7 @@ fn nobody() -> Routes {
             active: None,
             escalate: Vec::new(),
             routes: Vec::new(),
-            place: Place::default(),
+            place: model::Place::default(),
         },
         inhibit: Vec::new(),
         windows: BTreeMap::new(),
@@ -238,19 +245,30 @@ fn nobody() -> Routes {
 
 /// What signs links: the secret that `sign_links_with` names, else a key of the data folder, so that
 /// a link in a mail is good after a restart.
-async fn signer(estate: &Estate, ports: &Ports, local: &Local) -> ports::Result<Signer> {
+async fn signer(estate: &Estate, ports: &Ports, local: Option<&Local>) -> ports::Result<Signer> {
     let own = || {
-        let key = local.store.key("links in mails");
-        Secret::new(key.iter().map(|b| format!("{b:02x}")).collect::<String>())
+        match local {
+        Some(local) => {
+            let key = local.store.key("links in mails");
+            let text: String = key.iter().map(|b| format!("{b:02x}")).collect();
+            Ok(Signer::new(Secret::new(text)))
+        }
+        // A key of one process would be wrong in all others, and after a restart.
+        None => Err(
+            ports::Error::new("sign links in", "mails", ports::Kind::Invalid).because(
+                "against AWS, `sign_links_with` in the project file has to name a secret, such as \"${secret.link_key}\"",
+            ),
+        ),
+    }
     };
     let named = estate.project.sign_links_with.as_deref();
     let name = named.and_then(|n| n.trim().strip_prefix("${secret.")?.strip_suffix('}'));
     let Some(name) = name else {
-        return Ok(Signer::new(own()));
+        return own();
     };
     match ports.secrets.get(name).await {
         Ok(secret) => Ok(Signer::new(secret)),
-        Err(error) if error.kind == ports::Kind::NotFound => Ok(Signer::new(own())),
+        Err(error) if error.kind == ports::Kind::NotFound && local.is_some() => own(),
         Err(error) => Err(error),
     }
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use model::load::Files;
-use model::{Place, Problem, Time};
+use model::{Estate, Level, Place, Problem, Time};
 use ports::Objects;
 
 /// The files of a project, and what could not be read.
@@ -81,6 +82,25 @@ pub async fn read_all(config: &Path, objects: &dyn Objects) -> ports::Result<Pro
         }
     }
     Ok(read)
+}
+
+/// What the files desire, sources in S3 included. Files that cannot be used are an error, which
+/// names the first place.
+pub async fn estate(config: &Path, objects: &dyn Objects) -> anyhow::Result<Estate> {
+    let files = read_all(config, objects).await?;
+    let loaded = model::load::estate(&files.files, &crate::services::declared());
+    let mut problems = files.problems.into_iter().chain(loaded.problems);
+    if let Some(first) = problems.find(|p| p.level == Level::Error) {
+        bail!(
+            "the files cannot be used: {}: {}",
+            first.place,
+            first.message
+        );
+    }
+    match loaded.estate {
+        Some(estate) => Ok(estate),
+        None => bail!("the files cannot be used"),
+    }
 }
 
 /// Key, time and size of everything under the sources in S3: another list means another content.

@@ -21,6 +21,7 @@ use self::guard::{Allowed, guard};
 use self::problem::Problem;
 use crate::console::assets::CONTENT_SECURITY_POLICY;
 use crate::daemon::Daemon;
+use crate::keeper::Keeper;
 use crate::services::{self, Gateway};
 
 /// Requests larger than this are refused; the services have limits of their own.
@@ -29,10 +30,29 @@ const MAX_BODY: usize = 1024 * 1024;
 const NO_METHOD: &str = "this resource does not take that method; see /api/openapi.json";
 
 /// The whole server.
-pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Router {
+pub fn router(
+    daemon: Arc<Daemon>,
+    gateway: Gateway,
+    address: SocketAddr,
+    keeper: Option<Arc<Keeper>>,
+) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
-    let users = daemon.local.users.clone();
-    let objects = local::web::router(&daemon.local.store);
+    // The pages of the mode: what only this machine has, or what only an account has.
+    let mut others = match keeper {
+        Some(keeper) => crate::keeper::http::beside().with_state(keeper),
+        None => Router::new(),
+    };
+    if let Some(local) = &daemon.local {
+        let services = Router::new()
+            .route("/svc/{service}", get(services::slash))
+            .route("/svc/{service}/{*rest}", any(services::enter))
+            .route("/svc/{service}/", any(services::enter))
+            .with_state(gateway.clone());
+        others = others
+            .merge(Router::new().nest("/pool", local::pool::router(local.users.clone())))
+            .merge(local::web::router(&local.store))
+            .merge(services);
+    }
     let (api, document) = api::routes();
     let document = serde_json::to_value(&document).unwrap_or_default();
     let console = pages::routes(gateway.clone()).layer(middleware::map_response(protect));
@@ -60,15 +80,7 @@ pub fn router(daemon: Arc<Daemon>, gateway: Gateway, address: SocketAddr) -> Rou
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(daemon);
-    let users = Router::new().nest("/pool", local::pool::router(users));
-    let services = Router::new()
-        .route("/svc/{service}", get(services::slash))
-        .route("/svc/{service}/{*rest}", any(services::enter))
-        .route("/svc/{service}/", any(services::enter))
-        .with_state(gateway);
-    own.merge(users)
-        .merge(objects)
-        .merge(services)
+    own.merge(others)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
 }

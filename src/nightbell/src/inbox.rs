@@ -123,12 +123,15 @@ async fn receive(daemon: &Daemon, message: &str, path: Path) -> Result<Taken, Re
     let wrote = daemon
         .enter(|engine| {
             let spec = daemon.spec(&transition.alarm);
-            let entry = match engine.receive_over(arrival, &transition, spec, now) {
+            let entry = match engine.receive_over(arrival.clone(), &transition, spec, now) {
                 Arrived::New(entry) => {
                     taken = Taken::New;
                     *entry
                 }
-                Arrived::Duplicate(entry) => *entry,
+                Arrived::Duplicate(entry) => {
+                    taken = Taken::Known;
+                    *entry
+                }
             };
             Ok::<_, ports::Error>(vec![entry])
         })

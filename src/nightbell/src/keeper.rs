@@ -12,7 +12,7 @@ pub mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use model::Time;
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
+use crate::daemon::Daemon;
 use crate::tasks::{Driver, Poke, Status};
 
 /// What a keeper is.
@@ -49,6 +50,8 @@ pub struct Keeper {
     pub writes: Writes,
     /// Makes the task `reconcile` run.
     pub poke: Poke,
+    /// The half that receives and responds, where there is one.
+    pub responding: OnceLock<Arc<Daemon>>,
     /// The status of each task.
     pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
     role: Mutex<Role>,
@@ -85,7 +88,7 @@ pub struct View {
     pub at: Option<Time>,
     /// What differs; after an apply, what is left.
     pub plan: Option<Plan>,
-    /// What was changed by hand.
+    /// What was changed by hand in the last day.
     pub drift: Vec<Drift>,
     /// New alarms that tell nobody yet.
     pub quiet: Vec<Quiet>,
@@ -151,6 +154,7 @@ impl Keeper {
             every,
             writes,
             poke: Poke::default(),
+            responding: OnceLock::new(),
             statuses: Mutex::default(),
             role: Mutex::new(Role::Unknown),
             view: Mutex::default(),
@@ -185,6 +189,11 @@ impl Keeper {
 
     fn publish(&self, view: View) {
         *lock(&self.view) = Arc::new(view);
+    }
+
+    /// The tasks' statuses, as they change.
+    pub fn watched_statuses(&self) -> BTreeMap<&'static str, watch::Receiver<Status>> {
+        lock(&self.statuses).clone()
     }
 
     /// The present status of each task.

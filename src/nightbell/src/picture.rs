@@ -1,10 +1,168 @@
 //! Fetches and computes what a dashboard's picture shows.
 
-use model::{Time, Unit};
-use ports::{Alarms, Metrics, Series, SeriesQuery};
-use render::dashboard::{AlarmState, Answer, Board, Computation, Computed, Data, Line};
+use std::collections::BTreeMap;
 
+use model::{Estate, MathExpression, MetricId, MetricStat, Threshold, Time, Unit, Watch};
+use ports::{Alarms, Logs, MetricFilter, Metrics, Series, SeriesQuery};
+use render::dashboard::{
+    AlarmState, Answer, Board, Choices, Computation, Computed, Data, Line, LogAnswer, variables,
+};
+use serde_json::{Value, json};
+
+use crate::insights::{self, Asked};
 use crate::queries::{self, Known, Query};
+
+/// Reads a board as its reader chose: alarm annotations become the charts of their alarms, and
+/// variables offer what a search finds.
+pub async fn board(
+    body: &Value,
+    chosen: BTreeMap<String, String>,
+    estate: &Estate,
+    metrics: &dyn Metrics,
+) -> (Board, Vec<String>) {
+    let body = annotated(body, estate);
+    let mut choices = Choices {
+        chosen,
+        ..Choices::default()
+    };
+    let (asked, _) = variables(&body, &choices);
+    if asked.iter().any(|v| v.search.is_some()) {
+        let known = metrics.list(&MetricFilter::default()).await;
+        let known = known.unwrap_or_default();
+        for variable in &asked {
+            if let Some(wanted) = &variable.search {
+                let found = found(&known, &wanted.search, &wanted.dimension);
+                choices.found.insert(variable.id.clone(), found);
+            }
+        }
+    }
+    Board::choose(&body, &choices)
+}
+
+/// The values of a dimension among the metrics that a search finds, in order.
+fn found(known: &[MetricId], search: &str, dimension: &str) -> Vec<String> {
+    let Ok(search) = evaluator::search::parse(search) else {
+        return Vec::new();
+    };
+    let matching = known.iter().filter(|metric| search.matches(metric));
+    let mut values: Vec<String> = matching
+        .filter_map(|metric| metric.dimensions.get(dimension))
+        .map(str::to_owned)
+        .collect();
+    values.sort();
+    values.dedup();
+    values
+}
+
+/// The body, in which a metric widget of an alarm alone shows what the alarm watches, and one that
+/// has metrics, too, the alarm's limit.
+pub fn annotated(body: &Value, estate: &Estate) -> Value {
+    let mut body = body.clone();
+    let widgets = body.get_mut("widgets").and_then(Value::as_array_mut);
+    for widget in widgets.into_iter().flatten() {
+        let Some(properties) = widget.get_mut("properties").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let alarms = properties
+            .get("annotations")
+            .and_then(|a| a.get("alarms"))
+            .and_then(Value::as_array);
+        let named: Vec<String> = alarms
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|arn| {
+                arn.rsplit_once(":alarm:")
+                    .map_or(arn, |(_, name)| name)
+                    .to_owned()
+            })
+            .collect();
+        let own = properties.get("metrics").and_then(Value::as_array);
+        let empty = own.is_none_or(Vec::is_empty);
+        let mut metrics = Vec::new();
+        let mut limits = Vec::new();
+        for name in &named {
+            let Some(alarm) = estate.alarm(name).and_then(|spec| spec.metric()) else {
+                continue;
+            };
+            if let Threshold::Number { value, .. } = &alarm.threshold {
+                limits.push(
+                    json!({ "value": value, "label": format!("{name} {}", alarm.threshold) }),
+                );
+            }
+            if empty {
+                metrics.extend(watched(&alarm.watch));
+            }
+        }
+        if !metrics.is_empty() {
+            properties.insert("metrics".into(), Value::Array(metrics));
+        } else if empty {
+            // Nothing is known of it but its state.
+            continue;
+        }
+        if !limits.is_empty()
+            && let Some(annotations) = properties
+                .get_mut("annotations")
+                .and_then(Value::as_object_mut)
+        {
+            let lines = annotations.entry("horizontal").or_insert_with(|| json!([]));
+            if let Some(lines) = lines.as_array_mut() {
+                lines.extend(limits);
+            }
+        }
+    }
+    body
+}
+
+/// What an alarm watches, as metric arrays.
+fn watched(watch: &Watch) -> Vec<Value> {
+    let array = |stat: &MetricStat, options: Value| {
+        let mut array = vec![json!(stat.metric.namespace), json!(stat.metric.name)];
+        for (name, value) in stat.metric.dimensions.iter() {
+            array.extend([json!(name), json!(value)]);
+        }
+        let mut all = json!({ "stat": stat.stat.to_string(), "period": stat.period });
+        if let (Some(all), Some(options)) = (all.as_object_mut(), options.as_object()) {
+            all.extend(options.clone());
+        }
+        array.push(all);
+        Value::Array(array)
+    };
+    match watch {
+        Watch::Metric(stat) => vec![array(stat, json!({}))],
+        Watch::Math { entries, watch } => entries
+            .iter()
+            .map(|entry| {
+                let visible = entry.id == *watch;
+                match &entry.source {
+                    MathExpression::Metric(stat) => {
+                        array(stat, json!({ "id": entry.id, "visible": visible }))
+                    }
+                    MathExpression::Expression { expression, .. } => {
+                        json!([{ "expression": expression, "id": entry.id, "visible": visible }])
+                    }
+                }
+            })
+            .collect(),
+    }
+}
+
+/// Runs the log queries that the board shows.
+pub async fn fill_logs(board: &Board, data: &mut Data, logs: &dyn Logs) {
+    for asked in board.log_queries(data.span) {
+        let query = Asked {
+            text: &asked.query,
+            groups: &[],
+            span: asked.span,
+            now: data.span.end,
+        };
+        let answer = match insights::ask(logs, &query).await {
+            Ok(table) => LogAnswer::Table(table),
+            Err(why) => LogAnswer::Failed(why.to_string()),
+        };
+        data.logs.insert(asked.key, answer);
+    }
+}
 
 /// Fills in what the board asks for. What cannot be fetched says so in its place.
 pub async fn fill(board: &Board, data: &mut Data, metrics: &dyn Metrics, alarms: &dyn Alarms) {

@@ -161,6 +161,11 @@ impl Gateway {
         self.apis.keys().map(String::as_str)
     }
 
+    /// The functions behind the APIs.
+    pub fn functions(&self) -> impl Iterator<Item = Arc<Function>> {
+        self.apis.values().map(|api| api.function.clone())
+    }
+
     /// The API of a service.
     pub fn api(&self, service: &str) -> Option<&Arc<Api>> {
         self.apis.get(service)

@@ -11,7 +11,7 @@ use model::{ActionShape, AlarmSpec, Estate, Place, Problem, Severity};
 use serde_json::{Map, Value};
 
 pub use self::bell::{HEARTBEAT_METRIC, NAMESPACE};
-pub use self::routing::receivers;
+pub use self::routing::{acts_on, receivers};
 use crate::observed::{ESTATE, PACK};
 
 /// What the files do not say.

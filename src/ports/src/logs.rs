@@ -1,7 +1,7 @@
 //! Logs: groups of streams of events.
 
 use async_trait::async_trait;
-use model::{Span, Time};
+use model::{LogTable, Span, Time};
 
 use crate::Result;
 
@@ -29,6 +29,17 @@ pub struct LogQuery {
     pub limit: usize,
 }
 
+/// A Logs Insights query, for whoever runs such queries itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InsightsQuery {
+    /// The groups, by name.
+    pub groups: Vec<String>,
+    /// Its text, without `SOURCE`.
+    pub text: String,
+    /// When.
+    pub span: Span,
+}
+
 /// Where log events go and come from.
 #[async_trait]
 pub trait Logs: Send + Sync {
@@ -37,6 +48,14 @@ pub trait Logs: Send + Sync {
 
     /// The newest matching events, newest first. A group that does not exist has none.
     async fn query(&self, query: &LogQuery) -> Result<Vec<LogEvent>>;
+
+    /// Runs a query where the adapter's own service does; all columns are texts of the role
+    /// [`Field`](model::LogRole::Field). `None`: it has no such service, and the query is to be
+    /// run over what [`Logs::query`] finds.
+    async fn insights(&self, query: &InsightsQuery) -> Result<Option<LogTable>> {
+        let _ = query;
+        Ok(None)
+    }
 
     /// All groups by name.
     async fn groups(&self) -> Result<Vec<String>>;

@@ -104,4 +104,8 @@ pub trait Queues: Send + Sync {
     /// (`StartMessageMoveTask`), at most `per_second` messages a second. Answers how many it will
     /// move, approximately; it goes on when this returns.
     async fn redrive(&self, dead_letter: &str, per_second: u32) -> Result<u64>;
+
+    /// Ends a redrive that is under way (`CancelMessageMoveTask`): what was not moved yet stays. One
+    /// that has ended is no error.
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()>;
 }

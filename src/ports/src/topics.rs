@@ -1,5 +1,7 @@
 //! Topics: telling people.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::Result;
@@ -18,6 +20,8 @@ pub struct Publish {
     pub key: String,
     /// Names the conversation; later messages of one thread answer the first.
     pub thread: String,
+    /// What the filter policies of subscribers look at: lists of text, by name.
+    pub attributes: BTreeMap<String, Vec<String>>,
 }
 
 /// Where messages go.

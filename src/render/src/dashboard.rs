@@ -7,12 +7,15 @@
 
 mod body;
 mod draw;
+mod explorer;
 mod label;
+mod logs;
 mod metrics;
 mod place;
 mod shapes;
 mod states;
 mod table;
+mod variables;
 mod views;
 mod words;
 
@@ -20,12 +23,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use model::{MathEntry, MetricStat, Span, State, Time, Unit};
+use model::{LogTable, MathEntry, MetricStat, Span, State, Time, Unit};
 
 use crate::palette::Theme;
 
-pub use body::{MetricWidget, PeriodOverride, View, Widget, WidgetKind};
+pub use body::{MetricWidget, PeriodOverride, Summary, View, Widget, WidgetKind};
+pub use explorer::ExplorerWidget;
+pub use logs::{LogWidget, answer_chart, answer_html};
 pub use metrics::{Entry, Source};
+pub use states::{AlarmOrder, AlarmWidget};
+pub use variables::{Choices, Variable, VariableInput, VariableKind, VariableSearch, variables};
 
 /// One dashboard.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +45,8 @@ pub struct Board {
     pub end: Option<String>,
     /// `periodOverride`
     pub periods: PeriodOverride,
+    /// What its reader can choose.
+    pub variables: Vec<Variable>,
 }
 
 /// One series that a board needs.
@@ -92,6 +101,26 @@ pub struct Line {
     pub points: Vec<(Time, f64)>,
 }
 
+/// One Logs Insights query that a board shows, which the caller runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogsQuery {
+    /// Under this key [`Data::logs`] holds the answer.
+    pub key: String,
+    /// Its text, with its `SOURCE`s.
+    pub query: String,
+    /// The board's span.
+    pub span: Span,
+}
+
+/// What became of a [`LogsQuery`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum LogAnswer {
+    /// Its answer.
+    Table(LogTable),
+    /// It could not be understood or run; said in its place.
+    Failed(String),
+}
+
 /// What became of a [`Query`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -121,6 +150,8 @@ pub struct Data {
     pub series: HashMap<String, Answer>,
     /// By [`Computation::key`].
     pub computed: HashMap<String, Computed>,
+    /// By [`LogsQuery::key`].
+    pub logs: HashMap<String, LogAnswer>,
     /// Units by [`Query::key`], where they are known; the others are drawn bare.
     pub units: HashMap<String, Unit>,
     /// By alarm name; an ARN in the body is looked up by its last part.
@@ -138,6 +169,7 @@ impl Data {
             span,
             series: HashMap::new(),
             computed: HashMap::new(),
+            logs: HashMap::new(),
             units: HashMap::new(),
             alarms: HashMap::new(),
             zone: TimeZone::UTC,
@@ -150,19 +182,38 @@ impl Board {
     /// Reads a body. The strings say what was not understood, each with its path
     /// (`/widgets/3/properties/metrics/0`); the rest is drawn all the same.
     pub fn parse(body: &serde_json::Value) -> (Board, Vec<String>) {
-        body::parse(body)
+        Board::choose(body, &Choices::default())
+    }
+
+    /// As [`Board::parse`], with what is known of its variables put in.
+    pub fn choose(body: &serde_json::Value, choices: &Choices) -> (Board, Vec<String>) {
+        let (variables, more) = variables(body, choices);
+        let (mut board, mut problems) = match variables.is_empty() {
+            true => body::parse(body),
+            false => body::parse(&variables::chosen(body, &variables)),
+        };
+        board.variables = variables;
+        problems.extend(more);
+        (board, problems)
+    }
+
+    /// Its metric widgets, those of explorers too.
+    fn metric_widgets(&self) -> impl Iterator<Item = &MetricWidget> {
+        self.widgets.iter().flat_map(|widget| match &widget.kind {
+            WidgetKind::Metric(metric) => std::slice::from_ref(&**metric),
+            WidgetKind::Explorer(explorer) => explorer.charts.as_slice(),
+            _ => &[],
+        })
     }
 
     /// What must be fetched to draw the board over `span`; each series once.
     pub fn queries(&self, span: Span) -> Vec<Query> {
         let mut queries: Vec<Query> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        for widget in &self.widgets {
-            if let WidgetKind::Metric(metric) = &widget.kind {
-                for query in metric.queries(self.periods, span) {
-                    if seen.insert(query.key.clone()) {
-                        queries.push(query);
-                    }
+        for metric in self.metric_widgets() {
+            for query in metric.queries(self.periods, span) {
+                if seen.insert(query.key.clone()) {
+                    queries.push(query);
                 }
             }
         }
@@ -172,12 +223,28 @@ impl Board {
     /// What must be computed to draw the board over `span`; each expression once.
     pub fn computations(&self, span: Span) -> Vec<Computation> {
         let mut all: Vec<Computation> = Vec::new();
+        for metric in self.metric_widgets() {
+            for computation in metric.computations(self.periods, span) {
+                if !all.iter().any(|other| other.key == computation.key) {
+                    all.push(computation);
+                }
+            }
+        }
+        all
+    }
+
+    /// What must be asked of the logs to draw the board over `span`; each query once.
+    pub fn log_queries(&self, span: Span) -> Vec<LogsQuery> {
+        let mut all: Vec<LogsQuery> = Vec::new();
         for widget in &self.widgets {
-            if let WidgetKind::Metric(metric) = &widget.kind {
-                for computation in metric.computations(self.periods, span) {
-                    if !all.iter().any(|other| other.key == computation.key) {
-                        all.push(computation);
-                    }
+            if let WidgetKind::Log(log) = &widget.kind {
+                let key = log.key(span);
+                if !log.query.trim().is_empty() && !all.iter().any(|other| other.key == key) {
+                    all.push(LogsQuery {
+                        key,
+                        query: log.query.clone(),
+                        span,
+                    });
                 }
             }
         }
@@ -189,7 +256,7 @@ impl Board {
         let mut names: Vec<String> = Vec::new();
         for widget in &self.widgets {
             let list: &[String] = match &widget.kind {
-                WidgetKind::Alarm { alarms, .. } => alarms,
+                WidgetKind::Alarm(widget) => &widget.alarms,
                 WidgetKind::Metric(m) => &m.alarms,
                 _ => &[],
             };
@@ -206,6 +273,14 @@ impl Board {
     /// placed by the classes that [`Board::css`] defines.
     pub fn html(&self, data: &Data) -> String {
         draw::html(self, data)
+    }
+
+    /// The picture of one metric widget, at a size in CSS pixels; none where it is no such widget.
+    pub fn picture(&self, widget: usize, data: &Data, size: (f64, f64)) -> Option<String> {
+        match &self.widgets.get(widget)?.kind {
+            WidgetKind::Metric(m) => Some(views::picture(m, self, data, size, data.theme)),
+            _ => None,
+        }
     }
 
     /// The places of this board's widgets as a style sheet: a 24-column grid, rows as in the

@@ -9,12 +9,13 @@
 //! - [`line`](mod@line), [`number`]: text for sentences, mails and the terminal
 //! - [`mail`]: what is sent about an incident
 //! - [`chart`]: SVG line charts and sparklines; [`dashboard`]: CloudWatch dashboard bodies
-//! - [`trace`]: X-Ray documents as a waterfall; [`markdown`]: runbooks as safe HTML or plain text
+//! - [`trace`]: X-Ray documents as a waterfall; [`map`](mod@map): who calls whom; [`markdown`]: runbooks as safe HTML or plain text
 
 pub mod chart;
 pub mod dashboard;
 pub mod line;
 pub mod mail;
+pub mod map;
 pub mod markdown;
 pub mod number;
 pub mod palette;

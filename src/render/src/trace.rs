@@ -3,6 +3,7 @@
 //! Documents come in any order and may be cut short, doubled (`in_progress`, then complete), or
 //! point at parents that never arrived; each shows where it fits best, none is dropped for that.
 
+mod details;
 mod draw;
 mod tree;
 
@@ -10,6 +11,8 @@ use serde_json::Value;
 
 use crate::number;
 use crate::palette::Theme;
+
+pub use details::details;
 
 /// What went wrong in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

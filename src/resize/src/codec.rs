@@ -14,6 +14,7 @@ mod jpeg;
 mod orient;
 mod png;
 mod refusal;
+mod spare;
 mod webp;
 
 use bytes::Bytes;
@@ -380,10 +381,12 @@ fn scale(
     resizer
         .resize(&source, &mut target, &options)
         .map_err(|_| Refusal::Broken("its pixels are not as many as its size says"))?;
+    let alpha = from.alpha;
+    spare::give_back(from.data);
     Ok(Pixels {
         width,
         height,
-        alpha: from.alpha,
+        alpha,
         data: target.into_vec(),
     })
 }

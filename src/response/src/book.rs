@@ -27,11 +27,24 @@ pub(crate) struct Book {
     /// Incidents with entries that no seal covers, and since when there are some.
     pub unsealed: BTreeSet<IncidentId>,
     pub unsealed_since: Option<Time>,
+    /// Incidents for which something of a runbook was done, and when last.
+    pub operated: BTreeMap<IncidentId, Time>,
+    /// By runbook: when it was worked with.
+    pub uses: BTreeMap<String, Uses>,
     /// Of the last entry.
     pub sequence: i64,
     /// Identities of transitions before this are forgotten.
     pub horizon: Option<Time>,
     pool: Pool,
+}
+
+/// When a runbook was worked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Uses {
+    /// Something of it was done for an incident.
+    pub used: Option<Time>,
+    /// An alarm that leads to it was drilled.
+    pub drilled: Option<Time>,
 }
 
 /// What the journal knows of an alarm.
@@ -120,7 +133,17 @@ impl Book {
     pub fn apply(&mut self, sequence: i64, entry: &Entry) -> Vec<Flip> {
         self.sequence = sequence;
         match entry {
-            Entry::Received { transition, at, .. } => {
+            Entry::Received {
+                transition,
+                at,
+                runbook,
+                ..
+            } => {
+                if let Some(runbook) = runbook
+                    && is_drill(transition)
+                {
+                    self.uses.entry(runbook.stem.clone()).or_default().drilled = Some(*at);
+                }
                 return self.received(sequence, entry, (transition, *at));
             }
             Entry::Opened {
@@ -168,8 +191,18 @@ impl Book {
                     case.status.unacknowledge(*at);
                 }
             }
-            Entry::Noted { incident, .. } | Entry::Step { incident, .. } => {
+            Entry::Noted { incident, .. } => {
                 self.note(sequence, entry, incident);
+            }
+            Entry::Step {
+                incident,
+                runbook,
+                at,
+                ..
+            } => {
+                self.note(sequence, entry, incident);
+                self.operated.insert(incident.clone(), *at);
+                self.uses.entry(runbook.stem.clone()).or_default().used = Some(*at);
             }
             Entry::Merged {
                 incident, into, at, ..
@@ -189,6 +222,11 @@ impl Book {
                     case.status.held.insert(receiver.clone(), hold);
                 }
             }
+            Entry::Claimed {
+                notifications,
+                fence,
+                ..
+            } => self.outbox.claimed(notifications, *fence),
             Entry::Sent {
                 notification, at, ..
             } => {
@@ -556,6 +594,7 @@ impl Book {
             .collect();
         for id in &gone {
             self.cases.remove(id);
+            self.operated.remove(id);
             self.unsealed.remove(id);
         }
         if self.unsealed.is_empty() {
@@ -574,6 +613,11 @@ impl Book {
         self.pool.tidy();
         gone
     }
+}
+
+/// Whether somebody flipped the alarm on purpose.
+fn is_drill(transition: &Transition) -> bool {
+    transition.to == State::Alarm && transition.reason_data.get("drill").is_some()
 }
 
 /// Whether `new` is later than `last`. At the same instant, the one that starts from the other's

@@ -470,7 +470,7 @@ fn is_noted(entry: &Entry) -> bool {
     match entry {
         Entry::Notify { notification } => !notification.incidents.is_empty(),
         Entry::SilenceBegan { .. } | Entry::SilenceEnded { .. } | Entry::Sealed { .. } => false,
-        Entry::FellBack { .. } => false,
+        Entry::FellBack { .. } | Entry::Claimed { .. } => false,
         _ => true,
     }
 }

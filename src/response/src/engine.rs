@@ -6,7 +6,7 @@ use model::route::Routes;
 use model::{AlarmSpec, Arrival, Entry, Incident, IncidentId, Severity, State, Time, Transition};
 
 use crate::agenda::{self, Counts};
-use crate::book::{Alarm, Book, Flip};
+use crate::book::{Alarm, Book, Flip, Uses};
 use crate::case::Case;
 use crate::chain::{self, Linked};
 use crate::inhibit::Inhibitions;
@@ -214,6 +214,25 @@ impl Engine {
         self.book.alarms.get(name)
     }
 
+    /// The incidents for which something of a runbook was done since then.
+    pub fn operated_since(&self, since: Time) -> impl Iterator<Item = &IncidentId> {
+        let operated = self.book.operated.iter();
+        operated
+            .filter(move |(_, at)| **at >= since)
+            .map(|(id, _)| id)
+    }
+
+    /// When a runbook was worked with, as far as the journal reaches.
+    pub fn runbook_uses(&self, stem: &str) -> Uses {
+        self.book.uses.get(stem).copied().unwrap_or_default()
+    }
+
+    /// How many alarms are in ALARM, as far as the journal knows.
+    pub fn firing(&self) -> usize {
+        let alarms = self.book.alarms.values();
+        alarms.filter(|alarm| alarm.state() == State::Alarm).count()
+    }
+
     /// The alarm in ALARM that keeps this one quiet by a rule of `inhibit`.
     pub fn inhibited_by(&self, name: &str) -> Option<&str> {
         self.index.inhibitions.by(name)
@@ -332,6 +351,7 @@ impl Index {
                 self.follow_silence(book, rules, silence);
             }
             Entry::Sent { .. }
+            | Entry::Claimed { .. }
             | Entry::SendFailed { .. }
             | Entry::Noted { .. }
             | Entry::Step { .. }

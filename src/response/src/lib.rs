@@ -40,6 +40,7 @@ mod draft;
 mod engine;
 mod inhibit;
 mod name;
+pub mod operate;
 mod outbox;
 mod pace;
 mod receipt;
@@ -53,7 +54,7 @@ mod why;
 mod window;
 mod words;
 
-pub use book::{Alarm, Facts};
+pub use book::{Alarm, Facts, Uses};
 pub use catch_up::Current;
 pub use chain::{Broken, Linked, verify};
 pub use decide::Decided;

@@ -14,6 +14,9 @@ pub struct Outgoing {
     pub failures: u32,
     /// Not before; `None`: at once.
     pub retry_at: Option<Time>,
+    /// The fence under which it was last claimed and not yet noted as sent or failed: it may have
+    /// arrived.
+    pub claimed: Option<u64>,
 }
 
 /// The wait after the `failures`-th failure (from 1) in a row: two seconds, doubled each time, at
@@ -89,8 +92,19 @@ impl Outbox {
                 notification: notification.clone(),
                 failures: 0,
                 retry_at: None,
+                claimed: None,
             },
         );
+    }
+
+    /// They are about to be handed over by the holder of this fence.
+    pub fn claimed(&mut self, ids: &[NotificationId], fence: u64) {
+        for id in ids {
+            let waiting = self.sequences.get(id);
+            if let Some(waiting) = waiting.and_then(|s| self.by_sequence.get_mut(s)) {
+                waiting.claimed = Some(fence);
+            }
+        }
     }
 
     /// It was accepted.
@@ -117,6 +131,7 @@ impl Outbox {
             return;
         };
         waiting.failures += 1;
+        waiting.claimed = None;
         waiting.retry_at = retry_at;
         let receiver = waiting.notification.receiver.clone();
         if (waiting.failures >= PATIENCE || retry_at.is_none()) && !self.stood_in.contains(id) {

@@ -198,6 +198,7 @@ pub fn words(entry: &Entry) -> Option<(String, Option<String>)> {
         Entry::SendFailed { error, .. } => ("a mail was not accepted".into(), Some(error.clone())),
         Entry::FellBack { receiver, .. } => (format!("{receiver} is told instead"), None),
         Entry::Sent { .. }
+        | Entry::Claimed { .. }
         | Entry::Duplicate { .. }
         | Entry::Silenced { .. }
         | Entry::SilenceBegan { .. }
@@ -229,7 +230,7 @@ pub fn step_words(step: &Step) -> (String, Option<String>) {
         Step::Approved { action } => (format!("approved {action}"), None),
         Step::Refused { action, because } => (format!("refused {action}"), Some(because.clone())),
         Step::Expired { action } => (format!("nobody approved {action} in time"), None),
-        Step::Started { action } => (format!("{action} started"), None),
+        Step::Started { action, .. } => (format!("{action} started"), None),
         Step::Finished { action, result } => (format!("{action} done"), Some(result.clone())),
         Step::Failed { action, error } => (format!("{action} failed"), Some(error.clone())),
         Step::Stopped { action, because } => (format!("{action} stopped"), Some(because.clone())),

@@ -1,7 +1,7 @@
 //! A fan-out whose process is killed goes on where it stopped, and tells nobody twice.
 //!
 //! The test runs itself again as a child that fans out and says on its standard output whom it
-//! told; the parent kills it with SIGKILL at a random point, three times over, and then lets the
+//! tells; the parent kills it with SIGKILL at a random point, three times over, and then lets the
 //! fan-out come to its end.
 
 use std::collections::BTreeMap;
@@ -42,11 +42,13 @@ struct Loud(Arc<dyn Mail>);
 #[async_trait]
 impl Mail for Loud {
     async fn send(&self, letter: &Letter) -> Result<String> {
-        let sent = self.0.send(letter).await;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "told {}", letter.to).unwrap();
-        out.flush().unwrap();
-        sent
+        // Said before it is sent, so that no letter is out of which the parent did not hear.
+        {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "telling {}", letter.to).unwrap();
+            out.flush().unwrap();
+        }
+        self.0.send(letter).await
     }
 }
 
@@ -92,7 +94,7 @@ async fn kill_and_compare() {
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut heard = 0;
         for line in output.lines() {
-            heard += usize::from(line.unwrap().contains("told "));
+            heard += usize::from(line.unwrap().contains("telling "));
             if heard == lines {
                 child.kill().unwrap();
             }

@@ -166,6 +166,9 @@ impl Queues for Full {
     async fn redrive(&self, dead: &str, rate: u32) -> Result<u64> {
         self.inner.redrive(dead, rate).await
     }
+    async fn stop_redrive(&self, dead: &str) -> Result<()> {
+        self.inner.stop_redrive(dead).await
+    }
 }
 
 #[tokio::test]

@@ -189,6 +189,7 @@ pub(super) fn from_trail(answer: &Value) -> Vec<Trail> {
                 at: time(event.get("EventTime"))?,
                 event: event["EventName"].as_str()?.to_owned(),
                 by: by.or(event["Username"].as_str())?.to_owned(),
+                agent: raw["userAgent"].as_str().unwrap_or_default().to_owned(),
             })
         })
         .collect();
@@ -275,12 +276,14 @@ mod tests {
                     "CloudTrailEvent": raw })
         };
         let answer = json!({ "Events": [
-            event(10, "PutMetricAlarm", "false", "{}"),
+            event(10, "PutMetricAlarm", "false", r#"{"userAgent":"nightbell/0.1.0"}"#),
             event(30, "DescribeAlarms", "true", "{}"),
             event(20, "SetAlarmState", "false",
                   r#"{"userIdentity":{"arn":"arn:aws:sts::1:assumed-role/ops/anna"}}"#),
         ] });
-        let told: Vec<(i64, String, String)> = from_trail(&answer)
+        let trail = from_trail(&answer);
+        assert!(!trail[0].is_ours() && trail[1].is_ours(), "{trail:?}");
+        let told: Vec<(i64, String, String)> = trail
             .into_iter()
             .map(|t| (t.at.secs(), t.event, t.by))
             .collect();

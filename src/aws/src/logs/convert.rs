@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudwatchlogs::operation::get_query_results::GetQueryResultsOutput;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent, RejectedLogEventsInfo};
-use model::Time;
+use model::{LogColumn, LogRole, LogTable, LogValue, Time};
 use ports::{LogEvent, LogQuery};
 
 /// `PutLogEvents`: at most this many events a call (API reference).
@@ -175,6 +176,41 @@ impl<'a> Newest<'a> {
     }
 }
 
+/// What a query answered: columns in the order in which rows first show them, all texts.
+pub(super) fn to_table(answer: GetQueryResultsOutput) -> LogTable {
+    let mut table = LogTable::default();
+    if let Some(statistics) = answer.statistics {
+        table.scanned = statistics.records_scanned as usize;
+        table.matched = statistics.records_matched as usize;
+    }
+    for fields in answer.results.unwrap_or_default() {
+        let mut row = vec![LogValue::Missing; table.columns.len()];
+        for field in fields {
+            let name = field.field.unwrap_or_default();
+            // A pointer to the whole event, of use to AWS's console only.
+            if name == "@ptr" {
+                continue;
+            }
+            let place = table.columns.iter().position(|c| c.name == name);
+            let place = place.unwrap_or_else(|| {
+                table.columns.push(LogColumn {
+                    name,
+                    role: LogRole::Field,
+                });
+                row.push(LogValue::Missing);
+                table.columns.len() - 1
+            });
+            row[place] = field.value.map_or(LogValue::Missing, LogValue::Text);
+        }
+        table.rows.push(row);
+    }
+    let width = table.columns.len();
+    for row in &mut table.rows {
+        row.resize(width, LogValue::Missing);
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,5 +332,27 @@ mod tests {
             .map(|e| e.at.secs() - 1_800_000_000)
             .collect();
         assert_eq!(times, [55, 49, 48]);
+    }
+
+    #[test]
+    fn the_answer_of_a_query_is_a_table_without_pointers() {
+        use aws_sdk_cloudwatchlogs::types::ResultField;
+        let field =
+            |name: &str, value: &str| ResultField::builder().field(name).value(value).build();
+        let answer = GetQueryResultsOutput::builder()
+            .results(vec![field("a", "1"), field("@ptr", "x")])
+            .results(vec![field("b", "2")])
+            .build();
+        let table = to_table(answer);
+        let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let text = |t: &str| LogValue::Text(t.into());
+        assert_eq!(
+            table.rows,
+            [
+                [text("1"), LogValue::Missing],
+                [LogValue::Missing, text("2")]
+            ]
+        );
     }
 }

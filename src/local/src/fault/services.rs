@@ -132,6 +132,10 @@ impl<T: Queues + ?Sized> Queues for Faulty<T> {
         self.strike("move messages", dead_letter).await?;
         self.inner.redrive(dead_letter, per_second).await
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        self.inner.stop_redrive(dead_letter).await
+    }
 }
 
 #[async_trait]

@@ -174,6 +174,15 @@ impl Queues for LocalQueues {
     async fn redrive(&self, dead_letter: &str, per_second: u32) -> Result<u64> {
         self.back(dead_letter, per_second).await
     }
+
+    async fn stop_redrive(&self, dead_letter: &str) -> Result<()> {
+        self.store.queues.of("stop the redrive of", dead_letter)?;
+        let (queue, now) = (dead_letter.to_owned(), self.store.clock.now());
+        let work = self.store.writer.submit(1_000, move |session| {
+            admin::take_back(session.conn, &queue, now).map_err(sql("redrive", queue.as_str()))
+        });
+        work.await.unwrap_or_else(|_| Err(closed()))
+    }
 }
 
 impl LocalQueues {
@@ -506,7 +515,7 @@ impl LocalQueues {
                 // The pace is kept by when each becomes due, so that a restart keeps it, too.
                 let due = now + Duration::from_secs(moved / u64::from(per_second));
                 let expires = now + spec.retention;
-                admin::give_back(session.conn, number, &source, (now, due, expires))
+                admin::give_back(session.conn, number, (&queue, &source), (now, due, expires))
                     .map_err(failed())?;
                 session.bells.push(inner.bells.queue(&source));
                 moved += 1;

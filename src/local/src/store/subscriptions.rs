@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use ports::{Endpoint, Error, Kind, Publish, Result, Subscription, Subscriptions};
 use rusqlite::{OptionalExtension, Row};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Inner;
@@ -191,7 +192,7 @@ pub(super) async fn reach(mailbox: &Mailbox, message: &Publish) -> Result<()> {
         };
         after.clone_from(&last.arn);
         for kept in page {
-            if !kept.confirmed || !passes(kept.filter.as_deref(), &message.body) {
+            if !kept.confirmed || !passes(kept.filter.as_deref(), &message.attributes) {
                 continue;
             }
             let key = format!("topic:{}#{}", message.key, kept.arn);
@@ -226,28 +227,25 @@ pub(super) async fn reach(mailbox: &Mailbox, message: &Publish) -> Result<()> {
     }
 }
 
-/// SNS's filter policy on the message's body (`FilterPolicyScope` `MessageBody`), exact values and
-/// prefixes: our publications carry no attributes.
-fn passes(filter: Option<&str>, body: &str) -> bool {
+/// SNS's filter policy on the message's attributes: exact values and prefixes of text. An attribute
+/// that is not there passes no rule.
+fn passes(filter: Option<&str>, attributes: &BTreeMap<String, Vec<String>>) -> bool {
     let Some(filter) = filter else {
         return true;
     };
     let Ok(Value::Object(filter)) = serde_json::from_str(filter) else {
         return false;
     };
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
     filter.iter().all(|(name, rules)| {
-        let found = body.get(name);
-        let one = |rule: &Value| match rule.get("prefix").and_then(Value::as_str) {
-            Some(prefix) => found
-                .and_then(Value::as_str)
-                .is_some_and(|text| text.starts_with(prefix)),
-            None => found.is_some_and(|value| match value {
-                Value::Array(several) => several.contains(rule),
-                single => single == rule,
-            }),
+        let found = attributes.get(name).into_iter().flatten();
+        let fits = |text: &str, rule: &Value| match rule.get("prefix").and_then(Value::as_str) {
+            Some(prefix) => text.starts_with(prefix),
+            None => rule.as_str() == Some(text),
         };
-        rules.as_array().is_some_and(|rules| rules.iter().any(one))
+        let rules = rules.as_array().into_iter().flatten();
+        rules
+            .into_iter()
+            .any(|rule| found.clone().any(|text| fits(text, rule)))
     })
 }
 

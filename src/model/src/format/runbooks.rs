@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+use super::live;
 use crate::alarm::Severity;
 use crate::format::alarms::{SEVERITIES, severity};
 use crate::problem::{Place, nearest};
@@ -36,14 +37,6 @@ pub(crate) static FRONT: Table = Table {
 
 /// What can be queried.
 const QUERIES: &[&str] = &["metrics", "logs", "traces", "alarms"];
-/// What a runbook may ask to be done.
-const ACTIONS: &[&str] = &[
-    "disable-alarm-actions",
-    "invoke",
-    "redrive",
-    "set-concurrency",
-];
-
 /// A runbook with the places of what it refers to.
 #[derive(Debug)]
 pub(crate) struct RunbookFile {
@@ -78,9 +71,11 @@ pub(crate) fn decode(
                 column: 1,
             };
             block.text = variables.fill_text(&block.text, at, report);
+            block.live = live::read(block, report);
             block.place.file.clone_from(&report.file);
         }
         step.place.file.clone_from(&report.file);
+        live::each_action_once(step, report);
     }
     report
         .problems
@@ -190,6 +185,7 @@ impl Body {
                             Block {
                                 kind,
                                 text,
+                                live: None,
                                 place: place(start),
                             },
                         ));
@@ -292,11 +288,11 @@ fn kind(info: &str) -> Result<Option<BlockKind>, Wrong> {
                 });
             }
         },
-        ["action", name, ..] if ACTIONS.contains(&name) => (BlockKind::Action(name.into()), 2),
+        ["action", name, ..] if actions().any(|a| a == name) => (BlockKind::Action(name.into()), 2),
         ["action", name, ..] => {
             return Err(Wrong {
                 message: format!("there is no action `{name}`"),
-                help: crate::report::suggest(name, ACTIONS.iter().copied(), "there are"),
+                help: crate::report::suggest(name, actions(), "there are"),
             });
         }
         ["query"] | ["action"] => {
@@ -305,7 +301,7 @@ fn kind(info: &str) -> Result<Option<BlockKind>, Wrong> {
                 help: format!(
                     "there are: query {}; action {}",
                     QUERIES.join(", query "),
-                    ACTIONS.join(", action ")
+                    actions().collect::<Vec<_>>().join(", action ")
                 ),
             });
         }
@@ -322,6 +318,11 @@ fn kind(info: &str) -> Result<Option<BlockKind>, Wrong> {
         });
     }
     Ok(Some(kind))
+}
+
+/// What a runbook may ask to be done.
+fn actions() -> impl Iterator<Item = &'static str> + Clone {
+    live::ACTIONS.iter().map(|(name, _)| *name)
 }
 
 /// Anchors of headings as GitHub makes them: lower case, letters, digits, `-` and `_` kept, blanks

@@ -34,7 +34,8 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
             return Exit::Usage;
         }
     };
-    let (board, problems) = Board::parse(&dashboard.body);
+    let body = crate::picture::annotated(&dashboard.body, &estate);
+    let (board, problems) = Board::parse(&body);
     for problem in problems {
         note(format_args!(
             "{}: {problem}",
@@ -121,6 +122,7 @@ async fn fill(board: &Board, data: &Path, arguments: &Preview) -> anyhow::Result
     }
     let store = local::Store::open(data, clock, local::Limits::default())?;
     crate::picture::fill(board, &mut filled, &store.metrics(), &store.alarms()).await;
+    crate::picture::fill_logs(board, &mut filled, &store.logs()).await;
     store.close().await?;
     Ok(filled)
 }
@@ -141,6 +143,7 @@ fn from_aws(
         .await;
         let cloudwatch = aws::CloudWatch::new(&config);
         crate::picture::fill(board, &mut filled, &cloudwatch, &cloudwatch).await;
+        crate::picture::fill_logs(board, &mut filled, &aws::Logs::new(&config)).await;
     });
     Ok(filled)
 }

@@ -81,15 +81,23 @@ fn greet(app: &App, data: &Path, alarms: usize, arguments: &Up) {
         styled(print::STRONG, "Nightbell is up")
     ));
     print::line("");
+    let mut rows: Vec<(String, String)> = Vec::new();
     for service in app.gateway.names() {
-        print::line(format_args!("  {service:<10} {url}/svc/{service}/"));
+        rows.push((service.to_string(), format!("{url}/svc/{service}/")));
     }
-    print::line(format_args!("  {:<10} {url}/mailbox", "mailbox"));
-    print::line(format_args!("  {:<10} {}", "data", data.display()));
-    print::line(format_args!("  {:<10} {alarms} watched", "alarms"));
-    match arguments.traffic {
-        Some(rate) => print::line(format_args!("  {:<10} {rate} visitors a second", "traffic")),
-        None => print::line(format_args!("  {:<10} none; add --traffic 5", "traffic")),
+    let traffic = match arguments.traffic {
+        Some(rate) => format!("{rate} visitors a second"),
+        None => "none; add --traffic 5".into(),
+    };
+    rows.extend([
+        ("mailbox".into(), format!("{url}/mailbox")),
+        ("data".into(), data.display().to_string()),
+        ("alarms".into(), format!("{alarms} watched")),
+        ("traffic".into(), traffic),
+    ]);
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in rows {
+        print::line(format_args!("  {name:<width$}  {value}"));
     }
     print::line("");
     print::line(format_args!(

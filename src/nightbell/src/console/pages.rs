@@ -12,10 +12,10 @@ use super::assets;
 use super::clock::{Clock, escape};
 use super::marks;
 use super::view::{
-    AlarmPage, AlarmRow, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence, FaultsPage,
-    Frame, Html, IncidentAction, IncidentPage, IncidentRow, LinkPage, LogsPage, MailPage, MailRow,
-    Mode, Notice, NowPage, Picture, PlanPage, Problem, Range, RunbookRow, RunbookView, SilenceRow,
-    TracePage, TraceRow, TracesPage,
+    AlarmPage, AlarmRow, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence,
+    ExplorePage, FaultsPage, Frame, Html, IncidentAction, IncidentPage, IncidentRow, LinkPage,
+    LogsAsked, LogsFound, LogsPage, MailPage, MailRow, MapPage, Mode, Notice, NowPage, Picture,
+    PlanPage, Problem, Range, RunbookRow, RunbookView, SilenceRow, TracePage, TraceRow, TracesPage,
 };
 use super::words;
 
@@ -56,8 +56,10 @@ pub fn dashboard(frame: &Frame, page: &DashboardPage) -> Html {
     struct Dashboard<'a> {
         base: Base<'a>,
         page: &'a DashboardPage,
+        range_text: String,
     }
     render(&Dashboard {
+        range_text: format_duration(page.range.chosen),
         base: Base::new(frame, Some(Here::Dashboards), page.name.clone()).inside(),
         page,
     })
@@ -231,22 +233,37 @@ pub fn traces(frame: &Frame, page: &TracesPage) -> Html {
         range: Range,
         all: String,
         failed: String,
+        range_text: String,
         bars: Vec<Bar<'a>>,
     }
-    let failed = Range {
-        keep: vec![("failed".into(), "1".into())],
-        ..page.range.clone()
+    let filter = &page.filter;
+    let keep = |failed: bool| {
+        let mut keep = Vec::new();
+        for (name, value) in [
+            ("service", &filter.service),
+            ("q", &filter.words),
+            ("slower", &filter.slower),
+        ] {
+            if !value.is_empty() {
+                keep.push((name.to_owned(), value.clone()));
+            }
+        }
+        if failed {
+            keep.push(("failed".into(), "1".into()));
+        }
+        Range {
+            keep,
+            ..page.range.clone()
+        }
     };
-    let all = Range {
-        keep: Vec::new(),
-        ..page.range.clone()
-    };
+    let (all, failed) = (keep(false), keep(true));
     render(&Traces {
-        base: Base::new(frame, Some(Here::Traces), words::traces_title(page)),
+        base: Base::new(frame, Some(Here::Explore), words::traces_title(page)),
         page,
         all: all.href(all.chosen),
         failed: failed.href(failed.chosen),
-        range: if page.failed_only { failed } else { all },
+        range_text: format_duration(page.range.chosen),
+        range: if filter.failed { failed } else { all },
         bars: Bar::all(&page.traces),
     })
 }
@@ -265,12 +282,47 @@ pub fn trace(frame: &Frame, page: &TracePage) -> Html {
         page.summary.request.clone()
     };
     render(&Trace {
-        base: Base::new(frame, Some(Here::Traces), title).inside(),
+        base: Base::new(frame, Some(Here::Explore), title).inside(),
         page,
     })
 }
 
-/// `/logs`, whose form asks with `group`, `q` and `range`.
+/// `/map`
+pub fn map(frame: &Frame, page: &MapPage) -> Html {
+    #[derive(Template)]
+    #[template(path = "map.html")]
+    struct Map<'a> {
+        base: Base<'a>,
+        page: &'a MapPage,
+    }
+    render(&Map {
+        base: Base::new(frame, Some(Here::Explore), "Service map".into()),
+        page,
+    })
+}
+
+/// `/explore`, whose forms ask with `q` (several), `find`, `stat`, `period` and `range`.
+pub fn explore(frame: &Frame, page: &ExplorePage) -> Html {
+    #[derive(Template)]
+    #[template(path = "explore.html")]
+    struct Explore<'a> {
+        base: Base<'a>,
+        page: &'a ExplorePage,
+        range_text: String,
+    }
+    render(&Explore {
+        base: Base::new(frame, Some(Here::Explore), "Explore".into()),
+        range_text: format_duration(page.range.chosen),
+        page,
+    })
+}
+
+/// The address of a page with its range and what it keeps.
+pub fn range_href(range: &Range) -> String {
+    range.href(range.chosen)
+}
+
+/// `/logs`, whose form asks with `group`, `q` or `query`, and `range`.
 pub fn logs(frame: &Frame, page: &LogsPage) -> Html {
     #[derive(Template)]
     #[template(path = "logs.html")]
@@ -278,13 +330,37 @@ pub fn logs(frame: &Frame, page: &LogsPage) -> Html {
         base: Base<'a>,
         page: &'a LogsPage,
         range_text: String,
+        words: Option<&'a str>,
+        by_words: String,
+        by_query: String,
     }
+    let keep = |name: &str, text: &str| {
+        let keep = vec![
+            ("group".to_owned(), page.group.clone()),
+            (name.to_owned(), text.to_owned()),
+        ];
+        let range = Range {
+            keep,
+            ..page.range.clone()
+        };
+        range.href(range.chosen)
+    };
+    let words = match &page.asked {
+        LogsAsked::Words(text) => Some(text.as_str()),
+        LogsAsked::Query(_) => None,
+    };
     render(&Logs {
-        base: Base::new(frame, Some(Here::Logs), "Logs".into()),
+        base: Base::new(frame, Some(Here::Explore), "Logs".into()),
         range_text: format_duration(page.range.chosen),
+        words,
+        by_words: keep("q", words.unwrap_or_default()),
+        by_query: keep("query", FIRST_QUERY),
         page,
     })
 }
+
+/// What the field of queries holds before somebody asks.
+const FIRST_QUERY: &str = "fields @timestamp, @message\n| sort @timestamp desc\n| limit 50";
 
 /// `/mailbox`, newest first.
 pub fn mailbox(frame: &Frame, rows: &[MailRow]) -> Html {
@@ -385,8 +461,7 @@ enum Here {
     Alarms,
     Incidents,
     Runbooks,
-    Traces,
-    Logs,
+    Explore,
     Mailbox,
     Faults,
     Coverage,
@@ -420,12 +495,12 @@ impl Here {
             urgent,
         };
         const QUIET: (usize, &str, bool) = (0, "", false);
-        // `serve` keeps the account; the pages of alarms and incidents come with receiving.
-        if frame.mode == Mode::Aws {
-            return vec![
-                line(Here::Coverage, "/coverage", "dashboards", "Coverage", QUIET),
-                line(Here::Plan, "/plan", "runbooks", "Plan", QUIET),
-            ];
+        let kept = vec![
+            line(Here::Coverage, "/coverage", "dashboards", "Coverage", QUIET),
+            line(Here::Plan, "/plan", "runbooks", "Plan", QUIET),
+        ];
+        if frame.mode == Mode::Keeper {
+            return kept;
         }
         let mut rail = vec![
             line(Here::Now, "/", "now", "Now", QUIET),
@@ -436,6 +511,7 @@ impl Here {
                 "Dashboards",
                 QUIET,
             ),
+            line(Here::Explore, "/explore", "traces", "Explore", QUIET),
             line(
                 Here::Alarms,
                 "/alarms",
@@ -451,9 +527,10 @@ impl Here {
                 (counts.incidents, "open", true),
             ),
             line(Here::Runbooks, "/runbooks", "runbooks", "Runbooks", QUIET),
-            line(Here::Traces, "/traces", "traces", "Traces", QUIET),
-            line(Here::Logs, "/logs", "logs", "Logs", QUIET),
         ];
+        if frame.mode == Mode::Aws {
+            rail.extend(kept);
+        }
         if frame.mode == Mode::Local {
             rail.push(line(
                 Here::Mailbox,

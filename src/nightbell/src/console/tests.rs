@@ -361,8 +361,8 @@ fn range_links_keep_the_rest_of_the_query() {
     let page = LogsPage {
         groups: Vec::new(),
         group: "g".into(),
-        terms: "a b&c".into(),
-        lines: Evidence::Nothing("none".into()),
+        asked: LogsAsked::Words("a b&c".into()),
+        found: LogsFound::Lines(Evidence::Nothing("none".into())),
         limit: 10,
         range: Range {
             chosen: Duration::from_secs(1_800),

@@ -4,6 +4,7 @@
 //! [`Html`]; every `String` is text and is escaped.
 
 mod alarms;
+mod explore;
 mod incidents;
 mod keeper;
 mod local;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use model::{Severity, State, Time};
 
 pub use alarms::*;
+pub use explore::*;
 pub use incidents::*;
 pub use keeper::*;
 pub use local::*;
@@ -121,6 +123,8 @@ pub enum Mode {
     Local,
     /// `nightbell serve`.
     Aws,
+    /// `nightbell serve` without a journal: it keeps the account and tells nobody.
+    Keeper,
 }
 
 /// The numbers in the rail.

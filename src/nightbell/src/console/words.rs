@@ -237,7 +237,7 @@ pub(super) fn traces_title(page: &TracesPage) -> String {
         .iter()
         .filter(|t| t.outcome != Outcome::Ok)
         .count();
-    match (failed, page.failed_only) {
+    match (failed, page.filter.failed) {
         (0, _) => "Traces".into(),
         (n, true) => format!("The last {} that failed", count(n, "trace", "traces")),
         (n, false) => format!(

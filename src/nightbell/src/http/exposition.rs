@@ -16,7 +16,10 @@ use crate::daemon::Daemon;
 /// Answers the exposition.
 pub async fn metrics(State(daemon): State<Arc<Daemon>>) -> Result<Response, Problem> {
     let states = daemon.ports.alarms.states().await?;
-    let usage = daemon.local.store.usage().await?;
+    let usage = match &daemon.local {
+        Some(local) => Some(local.store.usage().await?),
+        None => None,
+    };
     let mut out = Exposition::default();
     out.family("nightbell_build_info", "gauge", "The version that runs.");
     out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
@@ -40,7 +43,8 @@ pub async fn metrics(State(daemon): State<Arc<Daemon>>) -> Result<Response, Prob
         .filter(|i| i.resolved.is_none())
         .count();
     out.sample(&[], open as f64);
-    let (dropped, failed) = daemon.local.pump.lost();
+    let lost = daemon.local.as_ref().map(|local| local.pump.lost());
+    let (dropped, failed) = lost.unwrap_or_default();
     for (name, help, value) in [
         (
             "nightbell_evaluations_total",
@@ -76,18 +80,20 @@ pub async fn metrics(State(daemon): State<Arc<Daemon>>) -> Result<Response, Prob
         out.family(name, "counter", help);
         out.sample(&[], value as f64);
     }
-    out.family(
-        "nightbell_store_bytes",
-        "gauge",
-        "Size of the data folder's database.",
-    );
-    out.sample(&[], usage.database_bytes as f64);
-    out.family(
-        "nightbell_metric_series",
-        "gauge",
-        "Different metrics and units that are kept.",
-    );
-    out.sample(&[], usage.series as f64);
+    if let Some(usage) = usage {
+        out.family(
+            "nightbell_store_bytes",
+            "gauge",
+            "Size of the data folder's database.",
+        );
+        out.sample(&[], usage.database_bytes as f64);
+        out.family(
+            "nightbell_metric_series",
+            "gauge",
+            "Different metrics and units that are kept.",
+        );
+        out.sample(&[], usage.series as f64);
+    }
     let tasks = statuses(&daemon);
     out.family("nightbell_task_runs_total", "counter", "Runs of a task.");
     for (name, status) in &tasks {

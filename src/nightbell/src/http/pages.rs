@@ -1,7 +1,9 @@
 //! The console's pages: fetches what each shows, fills its view, and hands it to `console`.
 
 mod alarms;
+mod copies;
 mod dashboards;
+mod explore;
 mod faults;
 mod incidents;
 mod links;
@@ -52,6 +54,8 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/traces", get(telemetry::traces))
         .route("/traces/{id}", get(telemetry::trace))
         .route("/logs", get(telemetry::logs))
+        .route("/explore", get(explore::page))
+        .route("/map", get(telemetry::map))
         .route("/mailbox", get(mailbox::list))
         .route("/mailbox/{id}", get(mailbox::one))
         .route("/faults", get(faults::page).post(faults::begin))
@@ -150,7 +154,7 @@ pub(super) fn missing(what: &str, name: &str, list: (&str, &str)) -> Refusal {
 }
 
 /// What every page shares.
-pub(super) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
+pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
     let states = daemon.ports.alarms.states().await.unwrap_or_default();
     let count = |state| states.values().filter(|s| s.state == state).count();
     let counts = Counts {
@@ -162,13 +166,19 @@ pub(super) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
         alarm: count(model::State::Alarm),
         insufficient_data: count(model::State::InsufficientData),
         alarms: daemon.estate.alarms.len(),
-        mails: daemon.local.mailbox.list(100).await.map_or(0, |l| l.len()),
-        faults: daemon.local.faults.active().len(),
+        mails: match &daemon.local {
+            Some(local) => local.mailbox.list(100).await.map_or(0, |l| l.len()),
+            None => 0,
+        },
+        faults: daemon.local.as_ref().map_or(0, |l| l.faults.active().len()),
     };
     let zone = TimeZone::system();
     Frame {
         estate: daemon.estate.project.estate.clone(),
-        mode: Mode::Local,
+        mode: match daemon.local {
+            Some(_) => Mode::Local,
+            None => Mode::Aws,
+        },
         now: daemon.now(),
         // A machine on UTC has no other time to show.
         zone: if zone.iana_name().is_none_or(|z| z.ends_with("UTC")) {

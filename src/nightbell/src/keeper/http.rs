@@ -32,21 +32,26 @@ pub fn router(keeper: Arc<Keeper>, address: SocketAddr) -> Router {
         .layer(middleware::from_fn_with_state(allowed, guard))
 }
 
-/// Its routes, to stand beside those of the receiving half.
+/// What it answers alone, where nobody receives and responds.
 pub fn routes() -> Router<Arc<Keeper>> {
-    Router::new()
+    beside()
         .route("/", get(|| async { Redirect::temporary("/plan") }))
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
+        .route("/assets/{name}", get(asset))
+        .route("/api/v1/tasks", get(tasks))
+        .fallback(|| async { Problem::not_found("there is no such resource") })
+}
+
+/// What it answers beside the receiving half, which has the rest.
+pub fn beside() -> Router<Arc<Keeper>> {
+    Router::new()
         .route("/plan", get(plan_page))
         .route("/coverage", get(coverage_page))
-        .route("/assets/{name}", get(asset))
         .route("/api/v1/plan", get(plan))
         .route("/api/v1/coverage", get(coverage))
         .route("/api/v1/cost", get(cost))
-        .route("/api/v1/tasks", get(tasks))
         .route("/api/v1/reconcile", post(reconcile))
-        .fallback(|| async { Problem::not_found("there is no such resource") })
 }
 
 /// Ready when every task has run.
@@ -123,13 +128,16 @@ async fn reconcile(State(keeper): State<Arc<Keeper>>) -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-fn frame(keeper: &Keeper, view: &View) -> Frame {
+async fn frame(keeper: &Keeper, view: &View) -> Frame {
+    if let Some(daemon) = keeper.responding.get() {
+        return crate::http::pages::frame(daemon, None).await;
+    }
     Frame {
         estate: view
             .plan
             .as_ref()
             .map_or_else(String::new, |p| p.estate.clone()),
-        mode: Mode::Aws,
+        mode: Mode::Keeper,
         now: keeper.clock.now(),
         zone: TimeZone::UTC,
         counts: Counts::default(),
@@ -177,7 +185,7 @@ async fn plan_page(State(keeper): State<Arc<Keeper>>) -> Response {
             .map(|p| planner::show::text(p, &keeper.quotas, Colour::Plain)),
         problems: view.problems.clone(),
     };
-    shown(pages::plan(&frame(&keeper, &view), &page).0)
+    shown(pages::plan(&frame(&keeper, &view).await, &page).0)
 }
 
 fn drifted(drift: &planner::drift::Drift) -> PlanDrift {
@@ -228,7 +236,7 @@ async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
             .map(|r| (r.resource.clone(), r.metrics.join(", ")))
             .collect(),
     };
-    shown(pages::coverage(&frame(&keeper, &view), &page).0)
+    shown(pages::coverage(&frame(&keeper, &view).await, &page).0)
 }
 
 fn shown(html: String) -> Response {

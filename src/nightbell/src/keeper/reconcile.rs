@@ -20,6 +20,8 @@ use crate::tasks::{Report, Task};
 
 /// Who changed what is asked of CloudTrail for so many names at most, 2 a second.
 const TRAILS: usize = 10;
+/// What was brought back is gone at the next look; it is shown for so long.
+const SHOWN: Duration = Duration::from_secs(24 * 3600);
 /// While something is new, it is looked again after this.
 const SETTLING: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,8 @@ struct Memory {
     /// Alarms and dashboards that CloudWatch does not keep as they are sent, each with what was
     /// wanted: not sent again until that changes.
     stuck: BTreeMap<String, String>,
+    /// What was changed by hand lately, by name, and when it was seen.
+    drifted: BTreeMap<String, (Time, Drift)>,
 }
 
 impl Reconcile {
@@ -75,7 +79,7 @@ impl Reconcile {
     async fn look(&self, memory: &mut Memory, now: Time) -> anyhow::Result<Report> {
         let keeper = &self.keeper;
         let cloud = &keeper.cloud;
-        let estate = read(keeper).await?;
+        let estate = crate::files::estate(&keeper.config, &*keeper.cloud.objects).await?;
         let wish = Wish::of(&estate, cloud, Discover::Yes, now).await;
         let mut problems: Vec<String> = wish
             .unseen
@@ -96,6 +100,10 @@ impl Reconcile {
         for drift in &drift {
             let by = drift.by.as_ref().map_or("nobody knows who", |t| &t.by);
             tracing::warn!(name = %drift.name, by, "changed by hand");
+        }
+        memory.drifted.retain(|_, (seen, _)| now < *seen + SHOWN);
+        for drift in drift {
+            memory.drifted.insert(drift.name.clone(), (now, drift));
         }
         let mut applied = keeper.view().applied.clone();
         let mut quiet = Vec::new();
@@ -134,7 +142,7 @@ impl Reconcile {
         keeper.publish(View {
             at: Some(now),
             plan: Some(plan),
-            drift,
+            drift: memory.drifted.values().map(|(_, d)| d.clone()).collect(),
             quiet,
             coverage,
             problems,
@@ -146,7 +154,11 @@ impl Reconcile {
         })
     }
 
-    /// What was changed by hand since we last made the account as the files said, and who did.
+    /// What was changed by hand since the account was last made as the files say, and who did.
+    ///
+    /// What it was made to be is remembered. After a start it is not: then an object was changed by
+    /// hand where CloudTrail tells that somebody else wrote it last, and nothing is said where
+    /// CloudTrail does not tell.
     async fn drift(
         &self,
         plan: &Plan,
@@ -154,10 +166,10 @@ impl Reconcile {
         memory: &Memory,
         desired: &Desired,
     ) -> Vec<Drift> {
-        let Some(before) = &memory.desired else {
-            return Vec::new();
-        };
         let changed = |name: &str| {
+            let Some(before) = &memory.desired else {
+                return false;
+            };
             let alarm = |d: &Desired| d.alarms.get(name).map(|a| a.body.clone());
             let board = |d: &Desired| d.dashboards.get(name).map(|b| b.body.clone());
             alarm(before) != alarm(desired) || board(before) != board(desired)
@@ -170,10 +182,11 @@ impl Reconcile {
                 trails.insert(drift.name.clone(), trail);
             }
         }
-        match trails.is_empty() {
-            true => found,
-            false => drift(plan, observed, &changed, &trails),
+        let mut told = drift(plan, observed, &changed, &trails);
+        if memory.desired.is_none() {
+            told.retain(|d| d.by.as_ref().is_some_and(|last| !last.is_ours()));
         }
+        told
     }
 
     async fn apply(
@@ -267,22 +280,4 @@ fn wanted(desired: &Desired, name: &str) -> Option<String> {
         return serde_json::to_string(&(&alarm.body, &alarm.tags)).ok();
     }
     desired.dashboards.get(name).map(|d| d.body.to_string())
-}
-
-/// The files as they are now. Files that cannot be used change nothing.
-async fn read(keeper: &Keeper) -> anyhow::Result<Estate> {
-    let files = crate::files::read_all(&keeper.config, &*keeper.cloud.objects).await?;
-    let loaded = model::load::estate(&files.files, &crate::services::declared());
-    let mut problems = files.problems.into_iter().chain(loaded.problems);
-    if let Some(first) = problems.find(|p| p.level == Level::Error) {
-        bail!(
-            "the files cannot be used: {}: {}",
-            first.place,
-            first.message
-        );
-    }
-    match loaded.estate {
-        Some(estate) => Ok(estate),
-        None => bail!("the files cannot be used"),
-    }
 }

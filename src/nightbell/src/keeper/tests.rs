@@ -164,7 +164,9 @@ impl World {
     async fn by_hand(&self, name: &str, key: &str, value: Value) {
         let mut body = self.body(name).unwrap();
         body.insert(key.into(), value);
+        self.account.called_by(Some(("anna", "aws-cli/2.15")));
         self.account.put_alarm(&body, &Tags::new()).await.unwrap();
+        self.account.called_by(None);
     }
 }
 
@@ -296,7 +298,7 @@ async fn what_is_changed_by_hand_is_told_with_who_did_it_and_brought_back() {
         .iter()
         .map(|d| (d.name.as_str(), d.by.as_ref().map(|t| t.by.as_str())))
         .collect();
-    assert_eq!(told, [("errors", Some("us"))]);
+    assert_eq!(told, [("errors", Some("anna"))]);
     assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 0.0);
 
     // A time-boxed override keeps it, and then not.
@@ -312,6 +314,33 @@ async fn what_is_changed_by_hand_is_told_with_who_did_it_and_brought_back() {
     pass(&world, Duration::from_secs(900), &[&one]).await;
     assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 0.0);
     one.end().await;
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_while_no_daemon_ran_is_told_by_the_next_one() {
+    let world = World::new();
+    world.start("one").await.end().await;
+    world.by_hand("errors", "Threshold", json!(50.0)).await;
+    // One file changed meanwhile too: that is no drift.
+    world.write(
+        "alarms/all.yaml",
+        &ALARMS.replace("Throttles", "ConcurrentExecutions"),
+    );
+    let two = world.start("two").await;
+    let view = two.keeper.view();
+    let told: Vec<_> = view
+        .drift
+        .iter()
+        .map(|d| (d.name.as_str(), d.by.as_ref().map(|t| t.by.as_str())))
+        .collect();
+    assert_eq!(told, [("errors", Some("anna"))]);
+    // The first one's lease has to end before it is brought back; then it is still told.
+    pass(&world, Duration::from_secs(30), &[&two]).await;
+    assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 0.0);
+    assert_eq!(two.keeper.view().drift.len(), 1);
+    pass(&world, Duration::from_secs(25 * 3600), &[&two]).await;
+    assert!(two.keeper.view().drift.is_empty());
+    two.end().await;
 }
 
 #[tokio::test]

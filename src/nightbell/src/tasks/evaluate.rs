@@ -202,7 +202,7 @@ impl Task for Evaluate {
 
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
         // What was emitted before this instant must be there before it is judged.
-        self.daemon.local.pump.flush().await;
+        self.daemon.flush().await;
         let mut plan = self.plan.lock().await;
         if !plan.began {
             let anew = self.keep_known(now).await?;

@@ -12,6 +12,8 @@ use crate::daemon::Daemon;
 /// The heartbeat task.
 pub struct Heartbeat(pub Arc<Daemon>);
 
+/// The tasks without which nobody is told.
+const NEEDED: &[&str] = &["receive", "respond"];
 const PERIOD: Duration = Duration::from_secs(60);
 
 #[async_trait]
@@ -21,8 +23,18 @@ impl Task for Heartbeat {
     }
 
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
-        let states = self.0.ports.alarms.states().await?;
-        let firing = states.values().filter(|s| s.state == State::Alarm).count();
+        let wake = now.floor_to(PERIOD) + PERIOD;
+        if let Some(why) = self.silent() {
+            return Ok(Report { summary: why, wake });
+        }
+        let firing = match &self.0.duty {
+            None => {
+                let states = self.0.ports.alarms.states().await?;
+                states.values().filter(|s| s.state == State::Alarm).count()
+            }
+            // What the journal knows: the account would have to be asked for every alarm.
+            Some(_) => self.0.engine().firing(),
+        };
         let open = self
             .0
             .incidents()
@@ -48,7 +60,23 @@ impl Task for Heartbeat {
         self.0.ports.metrics.put(data).await?;
         Ok(Report {
             summary: format!("{firing} alarms in ALARM, {open} incidents open"),
-            wake: now.floor_to(PERIOD) + PERIOD,
+            wake,
+        })
+    }
+}
+
+impl Heartbeat {
+    /// Why there is no heartbeat. It says that people would be told, so that against AWS only who
+    /// decides and sends has one, and only while that works.
+    fn silent(&self) -> Option<String> {
+        let duty = self.0.duty.as_ref()?;
+        if duty.lease().is_none() {
+            return Some("the daemon that decides and sends has the heartbeat".into());
+        }
+        let statuses = crate::http::api::telemetry::statuses(&self.0);
+        NEEDED.iter().find_map(|name| {
+            let error = statuses.get(name)?.error.as_ref()?;
+            Some(format!("no heartbeat while `{name}` fails: {error}"))
         })
     }
 }

@@ -12,13 +12,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evaluator::composite::Gate;
 use model::route::Receiver;
-use model::{Entry, NotificationId, NotificationKind, State, Time, Transition};
+use model::{
+    Entry, Estate, Notification, NotificationId, NotificationKind, State, Time, Transition,
+};
 use ports::{Recorded, Retry};
+use render::mail::Mail;
 use response::Outgoing;
 
 use super::{Report, Task};
 use crate::channels::{self, Channel, Message, channels};
 use crate::daemon::Daemon;
+use crate::daemon::duty::{self, Duty, Role};
 use crate::evidence;
 
 /// The respond task.
@@ -32,6 +36,10 @@ pub struct Respond {
 }
 
 const PAGE: usize = 500;
+/// So many mails are made at once; one waits for evidence no longer than all.
+const AT_ONCE: usize = 8;
+/// Beside other daemons the journal is looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
 /// The journal is looked at again at least this often.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -45,7 +53,12 @@ impl Respond {
         }
     }
 
+    /// What arrived since the last run. Alone, what the evaluate task recorded; against AWS, what
+    /// any daemon put into the journal.
     async fn receive(&self, now: Time) -> ports::Result<usize> {
+        if self.daemon.duty.is_some() {
+            return self.daemon.follow().await;
+        }
         let mut count = 0;
         if self.received.load(Ordering::Relaxed) == 0 {
             let gate = self.begin().await?;
@@ -131,14 +144,41 @@ impl Respond {
         Ok(count)
     }
 
-    async fn send(&self, outgoing: &Outgoing, now: Time) -> ports::Result<bool> {
+    /// Hands over what is due: gathers what the mails say, claims them, sends one after the other.
+    async fn send_all(&self, due: &[Outgoing], now: Time) -> ports::Result<usize> {
+        let mut sent = 0;
+        for some in due.chunks(AT_ONCE) {
+            let gather = |o: &Outgoing| {
+                let notification = o.notification.clone();
+                async move { evidence::mail(&self.daemon, &notification, now).await }
+            };
+            let mails = futures::future::join_all(some.iter().map(gather)).await;
+            let ids: Vec<NotificationId> = some.iter().map(|o| o.notification.id.clone()).collect();
+            self.daemon.claim(&ids).await?;
+            for (outgoing, mail) in some.iter().zip(mails) {
+                // What is not begun stays pending, for whoever holds the lease then.
+                if !self.may_begin() {
+                    return Ok(sent);
+                }
+                sent += usize::from(self.send(outgoing, mail, now).await?);
+            }
+        }
+        Ok(sent)
+    }
+
+    fn may_begin(&self) -> bool {
+        let duty = self.daemon.duty.as_ref();
+        duty.is_none_or(|duty| duty.may_begin(self.daemon.now()))
+    }
+
+    async fn send(&self, outgoing: &Outgoing, mail: Mail, now: Time) -> ports::Result<bool> {
         let Outgoing {
             notification,
             failures,
             ..
         } = outgoing;
         let receiver = self.receiver(&notification.receiver).unwrap_or_default();
-        let channels = channels(&receiver);
+        let mut channels = channels(&receiver);
         if channels.is_empty() {
             let failed = Entry::SendFailed {
                 notification: notification.id.clone(),
@@ -149,10 +189,21 @@ impl Respond {
                 retry_at: None,
                 at: now,
             };
-            self.daemon.append(&[failed]).await?;
+            self.daemon.note(&notification.id, failed).await?;
             return Ok(false);
         }
-        let mail = evidence::mail(&self.daemon, notification, now).await;
+        if self.daemon.duty.is_some() && by_itself(&self.daemon.estate, notification, &receiver) {
+            channels.retain(|channel| *channel != Channel::Topic);
+            if channels.is_empty() {
+                let told = Entry::Sent {
+                    notification: notification.id.clone(),
+                    message: BY_ITSELF.into(),
+                    at: self.daemon.now(),
+                };
+                self.daemon.note(&notification.id, told).await?;
+                return Ok(false);
+            }
+        }
         let thread = match notification.kind {
             NotificationKind::Digest | NotificationKind::Silence => notification.id.0.clone(),
             _ => notification
@@ -193,7 +244,7 @@ impl Respond {
             }
         };
         let sent = matches!(entry, Entry::Sent { .. });
-        self.daemon.append(&[entry]).await?;
+        self.daemon.note(&notification.id, entry).await?;
         Ok(sent)
     }
 
@@ -212,7 +263,7 @@ impl Respond {
             if self.accepted().contains_key(&key) {
                 continue;
             }
-            match channels::send(&self.daemon, receiver, &channel, message).await {
+            match self.hand_over(receiver, &channel, message).await {
                 Ok(name) => {
                     self.accepted().insert(key, name);
                 }
@@ -228,6 +279,25 @@ impl Respond {
             }
             None => Ok(self.forget(id).unwrap_or_default()),
         }
+    }
+
+    /// Against AWS within a bounded time, so that it is over before the lease ends.
+    async fn hand_over(
+        &self,
+        receiver: &Receiver,
+        channel: &Channel,
+        message: &Message<'_>,
+    ) -> ports::Result<String> {
+        let sending = channels::send(&self.daemon, receiver, channel, message);
+        if self.daemon.duty.is_none() {
+            return sending.await;
+        }
+        let answer = tokio::time::timeout(duty::HAND_OVER, sending).await;
+        answer.unwrap_or_else(|_| {
+            let receiver = &*message.notification.receiver;
+            let error = ports::Error::new("send to", receiver, ports::Kind::Unavailable);
+            Err(error.because(format!("no answer within {} s", duty::HAND_OVER.as_secs())))
+        })
     }
 
     fn accepted(&self) -> MutexGuard<'_, BTreeMap<(NotificationId, Channel), String>> {
@@ -247,6 +317,25 @@ impl Respond {
         let routes = self.daemon.estate.routes.as_ref()?;
         routes.receivers.get(name).cloned()
     }
+}
+
+/// What stands in the journal instead of a message id.
+const BY_ITSELF: &str = "the alarms' own actions";
+
+/// Whether the alarms' own actions mail the receiver's topic just what this notification says. What
+/// they never say (a repeat, an escalation, a digest) is the daemon's.
+fn by_itself(estate: &Estate, notification: &Notification, receiver: &Receiver) -> bool {
+    use NotificationKind::{Changed, Opened, Recovered};
+    let Some(topic) = &receiver.sns else {
+        return false;
+    };
+    let acts = |name: &String| {
+        let spec = estate.alarm(name);
+        spec.is_some_and(|spec| planner::desired::acts_on(estate, spec, topic))
+    };
+    matches!(notification.kind, Opened | Changed | Recovered)
+        && !notification.about.is_empty()
+        && notification.about.iter().all(acts)
 }
 
 #[async_trait]
@@ -269,25 +358,44 @@ impl Task for Respond {
         if let Some(at) = self.daemon.gate().due() {
             wake = wake.min(at);
         }
+        if let Some(duty) = &self.daemon.duty {
+            wake = wake.min(now + LOOK);
+            if !duty.may_begin(self.daemon.now()) {
+                return Ok(Report {
+                    summary: match duty.role() {
+                        Role::Observer { holder } => {
+                            format!("read {received}; {holder} decides and sends")
+                        }
+                        _ => format!("read {received}; waits for the lease"),
+                    },
+                    wake,
+                });
+            }
+        }
         loop {
-            let decided = self.daemon.engine().decide(now);
+            let decided = self.daemon.decide(now).await?;
             if let Some(at) = decided.wake {
                 wake = wake.min(at);
             }
             if decided.entries.is_empty() {
                 break;
             }
-            self.daemon.append(&decided.entries).await?;
         }
         let ready = self.daemon.engine().ready(now);
         if let Some(at) = ready.wake {
             wake = wake.min(at);
         }
-        let due = ready.send;
-        let mut sent = 0;
-        for outgoing in &due {
-            sent += usize::from(self.send(outgoing, now).await?);
+        let mut due = ready.send;
+        if let Some((fence, since)) = self.daemon.duty.as_ref().and_then(Duty::since) {
+            // What the holder before us had claimed may have arrived, and the note of it be on its
+            // way.
+            let until = since + duty::GRACE;
+            if self.daemon.now() < until {
+                due.retain(|o| o.claimed.is_none_or(|claimed| claimed == fence));
+                wake = wake.min(until);
+            }
         }
+        let sent = self.send_all(&due, now).await?;
         crate::drill::finish(&self.daemon, self.daemon.now()).await?;
         // What was sent or not changes what is due next.
         if let Some(at) = self.daemon.engine().decide(now).wake {

@@ -23,7 +23,7 @@ impl Task for Sweep {
     }
 
     async fn run(&self, now: Time) -> anyhow::Result<Report> {
-        let swept = self.0.local.store.sweep(now).await?;
+        let swept = self.0.local()?.store.sweep(now).await?;
         self.0.engine().forget(now - REMEMBER);
         Ok(Report {
             summary: format!(

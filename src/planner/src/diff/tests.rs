@@ -175,6 +175,7 @@ fn an_override_keeps_drift_until_its_time() {
             at: T,
             event: "PutMetricAlarm".into(),
             by: "eve".into(),
+            agent: "aws-cli/2.15".into(),
         }],
     )];
     let found = crate::drift::drift(&during, &sim.observed(), &|_| false, &trails.into());

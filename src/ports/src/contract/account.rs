@@ -41,8 +41,18 @@ struct Inner {
     /// What the tag index knew when it began to lag.
     lagging: Option<BTreeMap<String, Tags>>,
     now: Time0,
+    caller: Caller,
     calls: Vec<&'static str>,
     fates: Option<Fates>,
+}
+
+/// Who calls, and with what.
+struct Caller(String, String);
+
+impl Default for Caller {
+    fn default() -> Caller {
+        Caller("us".into(), format!("{}/1.0", Trail::AGENT))
+    }
 }
 
 /// A time that starts somewhere and moves with every call, so that nothing has the same age.
@@ -74,6 +84,13 @@ impl Account {
     /// Adds a topic.
     pub fn add_topic(&self, topic: ObservedTopic) {
         self.lock().topics.push(topic);
+    }
+
+    /// From now on calls are made by somebody with a tool of theirs; `None`: by us again.
+    pub fn called_by(&self, caller: Option<(&str, &str)>) {
+        self.lock().caller = caller.map_or_else(Caller::default, |(who, agent)| {
+            Caller(who.into(), agent.into())
+        });
     }
 
     /// Sets what happens to the calls from now on; their numbers start at 0.
@@ -153,7 +170,8 @@ impl Inner {
         let trail = Trail {
             at: self.now.0,
             event: event.into(),
-            by: "us".into(),
+            by: self.caller.0.clone(),
+            agent: self.caller.1.clone(),
         };
         self.trail.push((name.into(), trail));
     }

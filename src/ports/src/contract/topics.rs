@@ -25,6 +25,7 @@ fn message(topic: &str, run: &Run, key: &str) -> Publish {
         body: "Visitors see a dash.\n\n▁▂█ since 10:04\n".into(),
         key: run.name(key),
         thread: run.name("INC-1"),
+        attributes: Default::default(),
     }
 }
 

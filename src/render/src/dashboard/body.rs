@@ -3,8 +3,11 @@
 use model::{Span, Time};
 use serde_json::Value;
 
+use super::explorer::ExplorerWidget;
+use super::logs::LogWidget;
 use super::metrics::{self, Defaults, Entry};
 use super::place::Placer;
+use super::states::AlarmWidget;
 use super::{Board, Computation, Query};
 use crate::chart::{Axis, Colour, Fill, Horizontal, Legend, Side, Vertical};
 
@@ -46,19 +49,18 @@ pub enum WidgetKind {
         bare: bool,
     },
     /// Alarm states.
-    Alarm {
-        /// `title`
-        title: String,
-        /// Names; of an ARN the last part.
-        alarms: Vec<String>,
-    },
+    Alarm(AlarmWidget),
+    /// A Logs Insights query.
+    Log(LogWidget),
+    /// Metrics of all resources of some kinds.
+    Explorer(ExplorerWidget),
     /// What this crate does not draw: it says so in its place.
     Other {
-        /// `log`, `explorer`, `custom`, or what else the body says.
+        /// `custom`, or what else the body says.
         kind: String,
         /// `title`
         title: String,
-        /// What can be told of it, for example a log query's text.
+        /// What can be told of it, for example the function that draws it.
         detail: String,
     },
 }
@@ -79,6 +81,22 @@ pub enum View {
     Pie,
     /// `table`
     Table,
+}
+
+impl View {
+    /// As bodies write it; real ones differ in case.
+    pub(super) fn named(word: &str) -> Option<View> {
+        const ALL: [(&str, View); 6] = [
+            ("timeSeries", View::TimeSeries),
+            ("singleValue", View::SingleValue),
+            ("gauge", View::Gauge),
+            ("bar", View::Bar),
+            ("pie", View::Pie),
+            ("table", View::Table),
+        ];
+        let found = ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        found.map(|(_, view)| *view)
+    }
 }
 
 /// The properties of a metric widget.
@@ -110,6 +128,25 @@ pub struct MetricWidget {
     pub legend: Legend,
     /// `timezone`, as seconds east of UTC.
     pub offset: Option<i32>,
+    /// `table.summaryColumns`; empty: all of them.
+    pub summary: Vec<Summary>,
+    /// `singleValueFullPrecision`
+    pub precise: bool,
+    /// Axes with `showUnits: false`.
+    pub unitless: Vec<Side>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Summary {
+    /// `MIN`
+    Minimum,
+    /// `MAX`
+    Maximum,
+    /// `AVG`
+    Average,
+    /// `SUM`
+    Sum,
 }
 
 impl MetricWidget {
@@ -141,6 +178,7 @@ pub(super) fn parse(body: &Value) -> (Board, Vec<String>) {
     let mut problems = Vec::new();
     let mut board = Board {
         widgets: Vec::new(),
+        variables: Vec::new(),
         start: text(body, "start"),
         end: text(body, "end"),
         periods: match body.get("periodOverride").and_then(Value::as_str) {
@@ -157,13 +195,6 @@ pub(super) fn parse(body: &Value) -> (Board, Vec<String>) {
             "/widgets: {} widgets, of which the first {WIDGETS} are drawn",
             widgets.len()
         ));
-    }
-    if body
-        .get("variables")
-        .and_then(Value::as_array)
-        .is_some_and(|v| !v.is_empty())
-    {
-        problems.push("/variables: variables are not substituted yet".into());
     }
     let widgets = &widgets[..widgets.len().min(WIDGETS)];
     let mut placer = Placer::default();
@@ -213,23 +244,17 @@ fn kind(widget: &Value, note: &mut dyn FnMut(&str, &str)) -> WidgetKind {
             markdown: text(properties, "markdown").unwrap_or_default(),
             bare: text(properties, "background").as_deref() == Some("transparent"),
         },
-        Some("alarm") => WidgetKind::Alarm {
-            title,
-            alarms: names(properties.get("alarms")),
-        },
-        Some("log") => WidgetKind::Other {
-            kind: "log".into(),
-            title,
-            detail: text(properties, "query").unwrap_or_default(),
-        },
+        Some("alarm") => WidgetKind::Alarm(AlarmWidget::read(properties, title, note)),
+        Some("log") => WidgetKind::Log(LogWidget::read(properties, title, note)),
+        Some("explorer") => WidgetKind::Explorer(ExplorerWidget::read(properties, title, note)),
         Some(other) => {
-            if !matches!(other, "explorer" | "custom") {
+            if other != "custom" {
                 note("/type", &format!("`{other}` is not a kind of widget"));
             }
             WidgetKind::Other {
                 kind: other.to_owned(),
                 title,
-                detail: String::new(),
+                detail: text(properties, "endpoint").unwrap_or_default(),
             }
         }
         None => {
@@ -248,10 +273,7 @@ fn metric(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> MetricW
     let region = text(p, "region");
     let defaults = Defaults {
         stat: &stat,
-        period: p
-            .get("period")
-            .and_then(Value::as_u64)
-            .map_or(300, |p| p.clamp(1, 30 * 86_400) as u32),
+        period: p.get("period").and_then(period).unwrap_or(300),
         region: region.as_deref(),
     };
     let none = Vec::new();
@@ -276,19 +298,14 @@ fn metric(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> MetricW
     MetricWidget {
         title,
         view: match text(p, "view").as_deref() {
-            None | Some("timeSeries") => View::TimeSeries,
-            Some("singleValue") => View::SingleValue,
-            Some("gauge") => View::Gauge,
-            Some("bar") => View::Bar,
-            Some("pie") => View::Pie,
-            Some("table") => View::Table,
-            Some(other) => {
+            None => View::TimeSeries,
+            Some(word) => View::named(word).unwrap_or_else(|| {
                 note(
                     "/properties/view",
-                    &format!("`{other}` is not a view; drawn as timeSeries"),
+                    &format!("`{word}` is not a view; drawn as timeSeries"),
                 );
                 View::TimeSeries
-            }
+            }),
         },
         stacked: flag("stacked"),
         sparkline: flag("sparkline"),
@@ -312,7 +329,34 @@ fn metric(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> MetricW
             _ => Legend::Auto,
         },
         offset: text(p, "timezone").and_then(|z| offset(&z)),
+        summary: p
+            .pointer("/table/summaryColumns")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|column| match column.as_str()? {
+                "MIN" => Some(Summary::Minimum),
+                "MAX" => Some(Summary::Maximum),
+                "AVG" => Some(Summary::Average),
+                "SUM" => Some(Summary::Sum),
+                _ => None,
+            })
+            .collect(),
+        precise: flag("singleValueFullPrecision"),
+        unitless: [("left", Side::Left), ("right", Side::Right)]
+            .into_iter()
+            .filter(|(side, _)| {
+                p.pointer(&format!("/yAxis/{side}/showUnits")) == Some(&Value::Bool(false))
+            })
+            .map(|(_, side)| side)
+            .collect(),
     }
+}
+
+/// Seconds, also where a body writes them as text.
+pub(super) fn period(value: &Value) -> Option<u32> {
+    let seconds = number(value).filter(|n| *n >= 1.0)?;
+    Some(seconds.min(30.0 * 86_400.0) as u32)
 }
 
 fn axis(p: &Value, side: &str) -> Axis {
@@ -381,19 +425,19 @@ fn pair(value: &Value) -> Option<(&Value, Option<&Value>)> {
 }
 
 /// A number, or a number written as text, which real bodies have.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     value
         .as_f64()
         .or_else(|| value.as_str()?.trim().parse().ok())
         .filter(|v| v.is_finite())
 }
 
-fn text(value: &Value, key: &str) -> Option<String> {
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key)?.as_str().map(str::to_owned)
 }
 
 /// Alarm names; of an ARN the part behind `:alarm:`.
-fn names(list: Option<&Value>) -> Vec<String> {
+pub(super) fn names(list: Option<&Value>) -> Vec<String> {
     list.and_then(Value::as_array)
         .into_iter()
         .flatten()

@@ -1,7 +1,11 @@
 //! The board as HTML and as one picture: frames and titles; what is inside comes from `views`.
 
 use super::place::{self, CELL, COLUMNS, GAP};
-use super::{Board, Data, Widget, WidgetKind, states, table, views, words};
+use super::views::Content;
+use super::{
+    AlarmWidget, Board, Data, ExplorerWidget, LogWidget, MetricWidget, View, Widget, WidgetKind,
+    logs, states, table, views, words,
+};
 use crate::chart::draw::{root, style};
 use crate::markdown;
 use crate::palette::{self, Ink, Theme};
@@ -39,21 +43,44 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
                 .markup(&markdown::html(markdown))
                 .close();
         }
-        WidgetKind::Alarm { alarms, .. } => states::alarm_list(w, alarms, data),
+        WidgetKind::Alarm(alarms) => scroll(w, "states", |w| states::alarm_list(w, alarms, data)),
         WidgetKind::Metric(m) if m.entries.is_empty() && !m.alarms.is_empty() => {
-            states::alarm_list(w, &m.alarms, data);
+            let alarms = AlarmWidget::of(&m.alarms);
+            scroll(w, "states", |w| states::alarm_list(w, &alarms, data));
         }
-        WidgetKind::Metric(m) if m.view == super::View::Table => {
-            table::table_html(w, &views::shown(m, board, data));
+        WidgetKind::Metric(m) if m.view == View::Table => {
+            let content = views::shown(m, board, data);
+            scroll(w, "values", |w| table::table_html(w, &content, &m.summary));
         }
         WidgetKind::Metric(m) => {
-            let picture = views::picture(m, board, data, inner(widget), data.theme);
-            w.open("div")
-                .attr("class", "picture")
-                // A narrow screen scrolls it, and so must whoever has no mouse.
-                .attr("tabindex", "0")
-                .markup(&picture)
-                .close();
+            let drawn = views::picture(m, board, data, inner(widget), data.theme);
+            picture(w, &drawn);
+        }
+        WidgetKind::Log(log) => match log.answer(data) {
+            Ok(answer) => match log.content(answer) {
+                Some(content) => {
+                    let drawn = log_picture(log, &content, data, (inner(widget), data.theme));
+                    picture(w, &drawn);
+                }
+                None => scroll(w, "values", |w| {
+                    if log.view != View::Table && !answer.rows.is_empty() {
+                        w.open("p").attr("class", "note").text(NO_SERIES).close();
+                    }
+                    logs::table_html(w, answer);
+                }),
+            },
+            Err(why) => scroll(w, "values", |w| {
+                w.open("p").attr("class", "note").text(&why).close();
+                w.leaf("pre", &log.query);
+            }),
+        },
+        WidgetKind::Explorer(explorer) => {
+            let mut all = Writer::with_capacity(16 * 1024);
+            let size = inner(widget);
+            root(&mut all, "chart", size, data.theme);
+            all.attr("aria-label", &format!("{} charts", explorer.charts.len()));
+            explore(&mut all, explorer, (board, data), size, data.theme);
+            picture(w, &all.finish());
         }
         WidgetKind::Other { kind, detail, .. } => {
             w.open("p")
@@ -65,6 +92,90 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
             }
         }
     }
+}
+
+/// What stands above the table of a query that cannot be drawn over time.
+const NO_SERIES: &str = "Shown as a table: only `stats ... by bin(5m)` and the like can be drawn over time, and only `stats` as bars.";
+
+/// A picture that a narrow screen scrolls, and so must whoever has no mouse.
+fn picture(w: &mut Writer, drawn: &str) {
+    w.open("div")
+        .attr("class", "picture")
+        .attr("tabindex", "0")
+        .markup(drawn)
+        .close();
+}
+
+/// What may be longer than its widget is high.
+fn scroll(w: &mut Writer, class: &str, inside: impl FnOnce(&mut Writer)) {
+    w.open("div")
+        .attr("class", &format!("scroll {class}"))
+        .attr("tabindex", "0");
+    inside(w);
+    w.close();
+}
+
+fn log_picture(
+    log: &LogWidget,
+    content: &Content<'_>,
+    data: &Data,
+    (size, theme): ((f64, f64), Theme),
+) -> String {
+    let widget = MetricWidget {
+        title: log.title.clone(),
+        view: match log.view {
+            // What is grouped by time is drawn over it; bars of one bin each would say less.
+            View::Bar if content.entries.iter().any(|e| e.points.len() > 1) => View::TimeSeries,
+            view => view,
+        },
+        stacked: log.stacked,
+        ..MetricWidget::default()
+    };
+    views::drawn(&widget, content, data, size, theme)
+}
+
+/// The charts of an explorer side by side, and what has to be said of them.
+fn explore(
+    w: &mut Writer,
+    explorer: &ExplorerWidget,
+    (board, data): (&Board, &Data),
+    size: (f64, f64),
+    theme: Theme,
+) {
+    let words = explorer.notes.join("\n");
+    let said = (20.0 * explorer.notes.len().min(3) as f64).min(size.1);
+    let columns = explorer.per_row.min(explorer.charts.len()).max(1);
+    let rows = explorer.charts.len().div_ceil(columns).max(1);
+    let cell = (size.0 / columns as f64, (size.1 - said) / rows as f64);
+    for (i, chart) in explorer.charts.iter().enumerate() {
+        let at = (cell.0 * (i % columns) as f64, cell.1 * (i / columns) as f64);
+        place(w, at.0, at.1);
+        w.open("text")
+            .attr("x", "0")
+            .attr("y", "12")
+            .attr("font-size", "12")
+            .attr("fill", &Ink::Text2.paint(theme))
+            .text(&fit(&chart.title, cell.0 - 12.0, 12.0))
+            .close();
+        place(w, 0.0, 20.0);
+        let room = ((cell.0 - 12.0).max(20.0), (cell.1 - 28.0).max(20.0));
+        w.markup(&views::picture(chart, board, data, room, theme));
+        w.close().close();
+    }
+    place(w, 0.0, size.1 - said);
+    words::lines(w, &words, (size.0, said), theme);
+    w.close();
+}
+
+/// Opens a group at this place.
+fn place(w: &mut Writer, x: f64, y: f64) {
+    w.open("g").raw("transform", |out| {
+        out.push_str("translate(");
+        crate::svg::push_tenths(out, x);
+        out.push(' ');
+        crate::svg::push_tenths(out, y);
+        out.push(')');
+    });
 }
 
 /// Width and height of a widget's frame.
@@ -88,7 +199,10 @@ fn inner(widget: &Widget) -> (f64, f64) {
 fn title(widget: &Widget) -> &str {
     match &widget.kind {
         WidgetKind::Metric(m) => &m.title,
-        WidgetKind::Alarm { title, .. } | WidgetKind::Other { title, .. } => title,
+        WidgetKind::Alarm(AlarmWidget { title, .. })
+        | WidgetKind::Log(LogWidget { title, .. })
+        | WidgetKind::Explorer(ExplorerWidget { title, .. })
+        | WidgetKind::Other { title, .. } => title,
         WidgetKind::Text { .. } => "",
     }
 }
@@ -127,15 +241,6 @@ fn frame(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
     let x = MARGIN + f64::from(widget.x) * CELL.0;
     let y = MARGIN + f64::from(widget.y) * CELL.1;
     let size = outer(widget);
-    let place = |w: &mut Writer, x: f64, y: f64| {
-        w.open("g").raw("transform", |out| {
-            out.push_str("translate(");
-            crate::svg::push_tenths(out, x);
-            out.push(' ');
-            crate::svg::push_tenths(out, y);
-            out.push(')');
-        });
-    };
     place(w, x, y);
     if !matches!(widget.kind, WidgetKind::Text { bare: true, .. }) {
         w.open("rect")
@@ -164,7 +269,7 @@ fn frame(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
     let inner = inner(widget);
     match &widget.kind {
         WidgetKind::Metric(m) if m.entries.is_empty() && !m.alarms.is_empty() => {
-            states::alarm_rows(w, &m.alarms, data, inner, theme);
+            states::alarm_rows(w, &AlarmWidget::of(&m.alarms), data, inner, theme);
         }
         WidgetKind::Metric(m) => {
             w.markup(&views::picture(m, board, data, inner, theme));
@@ -172,7 +277,17 @@ fn frame(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
         WidgetKind::Text { markdown, .. } => {
             words::lines(w, &markdown::plain(markdown), inner, theme);
         }
-        WidgetKind::Alarm { alarms, .. } => states::alarm_rows(w, alarms, data, inner, theme),
+        WidgetKind::Alarm(alarms) => states::alarm_rows(w, alarms, data, inner, theme),
+        WidgetKind::Log(log) => match log.answer(data) {
+            Ok(answer) => match log.content(answer) {
+                Some(content) => {
+                    w.markup(&log_picture(log, &content, data, (inner, theme)));
+                }
+                None => logs::table_rows(w, answer, inner, theme),
+            },
+            Err(why) => words::lines(w, &format!("{why}\n{}", log.query), inner, theme),
+        },
+        WidgetKind::Explorer(explorer) => explore(w, explorer, (board, data), inner, theme),
         WidgetKind::Other { kind, detail, .. } => {
             let text = format!("{}\n{detail}", words::cannot(kind));
             words::lines(w, &text, inner, theme);

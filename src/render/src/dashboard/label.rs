@@ -69,6 +69,8 @@ pub(super) struct Facts<'a> {
     pub(super) points: &'a [(Time, f64)],
     pub(super) unit: Unit,
     pub(super) zone: &'a TimeZone,
+    /// The end of the time that is shown, from which relative times count.
+    pub(super) now: Time,
 }
 
 /// Fills `${LAST}`, `${MAX}`, `${PROP('Dim.X')}` and their kin in; what is not known stays as it
@@ -99,6 +101,16 @@ fn value(word: &str, facts: &Facts<'_>) -> Option<String> {
     let time = |p: Option<&(Time, f64)>| {
         Some(p.map_or("–".into(), |(t, _)| number::clock(*t, facts.zone)))
     };
+    let ago = |p: Option<&(Time, f64)>| {
+        Some(p.map_or("–".into(), |(t, _)| {
+            let passed = facts.now.since(*t);
+            let whole = std::time::Duration::from_secs(passed.as_secs() / 60 * 60);
+            match whole.is_zero() {
+                true => "now".into(),
+                false => format!("{} ago", model::time::format_duration(whole)),
+            }
+        }))
+    };
     let by_value = |a: &&(Time, f64), b: &&(Time, f64)| a.1.total_cmp(&b.1);
     match word {
         "LABEL" => Some(facts.name.to_owned()),
@@ -109,6 +121,30 @@ fn value(word: &str, facts: &Facts<'_>) -> Option<String> {
         "SUM" => show((!facts.points.is_empty()).then(sum)),
         "AVG" => show((!facts.points.is_empty()).then(|| sum() / facts.points.len() as f64)),
         "DATAPOINT_COUNT" => Some(facts.points.len().to_string()),
+        "MIN_MAX_RANGE" => Some(format!(
+            "{} – {}",
+            show(values().reduce(f64::min))?,
+            show(values().reduce(f64::max))?
+        )),
+        "FIRST_LAST_RANGE" => Some(format!(
+            "{} – {}",
+            show(values().next())?,
+            show(values().next_back())?
+        )),
+        "MIN_MAX_TIME_RANGE" => Some(format!(
+            "{} – {}",
+            time(facts.points.iter().min_by(by_value))?,
+            time(facts.points.iter().max_by(by_value))?
+        )),
+        "FIRST_LAST_TIME_RANGE" => Some(format!(
+            "{} – {}",
+            time(facts.points.first())?,
+            time(facts.points.last())?
+        )),
+        "LAST_TIME_RELATIVE" => ago(facts.points.last()),
+        "FIRST_TIME_RELATIVE" => ago(facts.points.first()),
+        "MAX_TIME_RELATIVE" => ago(facts.points.iter().max_by(by_value)),
+        "MIN_TIME_RELATIVE" => ago(facts.points.iter().min_by(by_value)),
         "LAST_TIME" => time(facts.points.last()),
         "FIRST_TIME" => time(facts.points.first()),
         "MAX_TIME" => time(facts.points.iter().max_by(by_value)),
@@ -157,6 +193,7 @@ mod tests {
                 points,
                 unit: Unit::Count,
                 zone: &TimeZone::UTC,
+                now: Time::from_secs(240),
             };
             assert_eq!(fill(label, &facts), expect);
         };
@@ -168,6 +205,9 @@ mod tests {
         );
         check("${SUM}/${AVG}/${MIN}/${FIRST}", &points, "9/3/1/1");
         check("${MAX_TIME}", &points, "00:01 UTC");
+        check("${MAX_TIME_RELATIVE}", &points, "3m ago");
+        check("${MIN_MAX_RANGE}", &points, "1 – 5");
+        check("${FIRST_LAST_RANGE}", &points, "1 – 3");
         check(
             "${PROP('Dim.FunctionName')} ${PROP('Stat')}",
             &points,

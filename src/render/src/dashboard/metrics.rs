@@ -150,10 +150,8 @@ fn metric(parts: &[String]) -> Result<MetricId, String> {
 }
 
 fn period(options: &Map<String, Value>, defaults: &Defaults<'_>) -> u32 {
-    options
-        .get("period")
-        .and_then(Value::as_u64)
-        .map_or(defaults.period, |p| p.clamp(1, 30 * 86_400) as u32)
+    let own = options.get("period").and_then(super::body::period);
+    own.unwrap_or(defaults.period)
 }
 
 fn stat(metric: MetricId, options: &Map<String, Value>, defaults: &Defaults<'_>) -> Source {
@@ -161,7 +159,17 @@ fn stat(metric: MetricId, options: &Map<String, Value>, defaults: &Defaults<'_>)
         .get("stat")
         .and_then(Value::as_str)
         .unwrap_or(defaults.stat);
-    match word.parse::<Stat>() {
+    // Real bodies write `P99` and `sum`, too.
+    let lenient = |_| {
+        let known = ["SampleCount", "Sum", "Average", "Minimum", "Maximum"];
+        let same = known.iter().find(|k| k.eq_ignore_ascii_case(word));
+        let lower = word.to_ascii_lowercase();
+        same.map_or(lower.as_str(), |k| k).parse::<Stat>()
+    };
+    match word
+        .parse::<Stat>()
+        .or_else(|problem| lenient(()).map_err(|_: String| problem))
+    {
         Ok(stat) => Source::Metric(MetricStat {
             metric,
             stat,

@@ -67,7 +67,8 @@ pub(super) fn css(board: &Board) -> String {
          grid-template-rows:repeat({rows},minmax(0,1fr));\
          aspect-ratio:{}/{}}}\n\
          .board .widget{{display:flex;flex-direction:column;min-width:0;min-height:0;overflow:auto}}\n\
-         .board .picture{{flex:1;min-height:0}}\n\
+         .board .picture,.board .scroll{{flex:1;min-height:0}}\n\
+         .board .scroll{{overflow:auto}}\n\
          .board .picture>svg{{display:block;width:100%;height:100%}}\n",
         f64::from(COLUMNS) * CELL.0,
         f64::from(rows) * CELL.1,
@@ -86,6 +87,7 @@ pub(super) fn css(board: &Board) -> String {
          .board{display:block;aspect-ratio:auto}\
          .board .widget{margin-bottom:8px}\
          .board .picture>svg{height:auto}\
+         .board .scroll{max-height:420px}\
          .board .picture>svg:not(.chart){max-width:360px}}\n\
          @media (max-width:480px){\
          .board .picture{overflow-x:auto}\

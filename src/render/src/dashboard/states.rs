@@ -1,6 +1,7 @@
 //! Alarm states.
 
 use model::State;
+use serde_json::Value;
 
 use super::Data;
 use super::views::{ROW, SIZE, text};
@@ -8,17 +9,103 @@ use crate::number;
 use crate::palette::{Ink, Theme};
 use crate::svg::{Writer, fit, push_tenths, text_width};
 
+/// The properties of an alarm widget.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AlarmWidget {
+    /// `title`
+    pub title: String,
+    /// Names; of an ARN the last part.
+    pub alarms: Vec<String>,
+    /// `sortBy`
+    pub order: AlarmOrder,
+    /// `states`; empty: all.
+    pub states: Vec<State>,
+}
+
+/// `sortBy`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AlarmOrder {
+    /// `default`: what is wrong first.
+    #[default]
+    Urgency,
+    /// `stateUpdatedTimestamp`, and `timestamp`: what changed last first.
+    Changed,
+}
+
+impl AlarmWidget {
+    /// A list of these.
+    pub(super) fn of(alarms: &[String]) -> AlarmWidget {
+        AlarmWidget {
+            alarms: alarms.to_vec(),
+            ..AlarmWidget::default()
+        }
+    }
+
+    pub(super) fn read(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> AlarmWidget {
+        let mut states = Vec::new();
+        for word in p
+            .get("states")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            match word.as_str() {
+                Some("OK") => states.push(State::Ok),
+                Some("ALARM") => states.push(State::Alarm),
+                Some("INSUFFICIENT_DATA") => states.push(State::InsufficientData),
+                _ => note(
+                    "/properties/states",
+                    &format!("{word} is not a state; expected OK, ALARM or INSUFFICIENT_DATA"),
+                ),
+            }
+        }
+        AlarmWidget {
+            title,
+            alarms: super::body::names(p.get("alarms")),
+            order: match p.get("sortBy").and_then(Value::as_str) {
+                Some("stateUpdatedTimestamp" | "timestamp") => AlarmOrder::Changed,
+                _ => AlarmOrder::Urgency,
+            },
+            states,
+        }
+    }
+
+    /// Those that are shown, in their order. Whatever does not fit a picture is what is well.
+    fn shown<'a>(&'a self, data: &Data) -> Vec<&'a String> {
+        let known = |name: &&String| data.alarms.get(*name);
+        let mut list: Vec<&String> = self
+            .alarms
+            .iter()
+            .filter(|name| {
+                let state = known(name).map(|a| a.state);
+                self.states.is_empty() || state.is_none_or(|s| self.states.contains(&s))
+            })
+            .collect();
+        match self.order {
+            AlarmOrder::Urgency => list.sort_by_key(|name| urgency(known(name).map(|a| a.state))),
+            AlarmOrder::Changed => {
+                list.sort_by_key(|name| std::cmp::Reverse(known(name).map(|a| a.since)));
+            }
+        }
+        list
+    }
+}
+
+/// What stands where no alarm is in one of the states that are shown.
+const NONE: &str = "No alarm is in one of the states that this widget shows.";
+
 /// Alarm states as rows of a picture.
 pub(super) fn alarm_rows(
     w: &mut Writer,
-    alarms: &[String],
+    widget: &AlarmWidget,
     data: &Data,
     size: (f64, f64),
     theme: Theme,
 ) {
-    // Whatever does not fit is what is well: those in ALARM come first, then those without data.
-    let mut worst_first: Vec<&String> = alarms.iter().collect();
-    worst_first.sort_by_key(|name| urgency(data.alarms.get(*name).map(|a| a.state)));
+    let worst_first = widget.shown(data);
+    if worst_first.is_empty() {
+        super::words::lines(w, NONE, size, theme);
+    }
     let room = (((size.1 - 16.0) / ROW).floor() as usize + 1).max(1);
     let shown = if worst_first.len() > room {
         room.saturating_sub(1).max(1)
@@ -54,9 +141,14 @@ fn urgency(state: Option<State>) -> u8 {
 }
 
 /// Alarm states as a list with links.
-pub(super) fn alarm_list(w: &mut Writer, alarms: &[String], data: &Data) {
+pub(super) fn alarm_list(w: &mut Writer, widget: &AlarmWidget, data: &Data) {
+    let shown = widget.shown(data);
+    if shown.is_empty() {
+        w.open("p").attr("class", "note").text(NONE).close();
+        return;
+    }
     w.open("ul").attr("class", "alarms");
-    for name in alarms {
+    for name in shown {
         let known = data.alarms.get(name);
         let state = known.map(|a| a.state);
         w.open("li").attr(
@@ -85,16 +177,13 @@ pub(super) fn alarm_list(w: &mut Writer, alarms: &[String], data: &Data) {
                 w.open("a").attr("href", link).text(name).close();
             }
             None => {
-                w.text(name);
+                w.open("span").text(name).close();
             }
         }
         if let Some(known) = known {
             let since = number::moment(known.since, data.span.end, &data.zone);
             w.text(" ");
-            w.open("span")
-                .attr("class", "since")
-                .text(&format!("since {since}"))
-                .close();
+            w.open("span").attr("class", "since").text(&since).close();
         }
         w.close();
     }

@@ -1,5 +1,6 @@
 //! What stands inside a widget's frame.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
@@ -26,7 +27,7 @@ pub(super) struct Shown<'a> {
     pub(super) colour: Colour,
     pub(super) side: Side,
     pub(super) unit: Unit,
-    pub(super) points: &'a [(Time, f64)],
+    pub(super) points: Cow<'a, [(Time, f64)]>,
     pub(super) step: Duration,
 }
 
@@ -69,7 +70,7 @@ pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) ->
                 let asked = metrics::computation(&widget.entries, *place, how, data.span);
                 match asked.and_then(|asked| data.computed.get(&asked.key)) {
                     Some(Computed::Lines(lines)) => {
-                        computed(&mut content, entry, (name, lines), &zone);
+                        computed(&mut content, entry, (name, lines), (&zone, data.span.end));
                     }
                     Some(Computed::Failed(why)) => content.notes.push(format!("{text}: {why}")),
                     None => content.notes.push(format!("not computed: {text}")),
@@ -108,6 +109,7 @@ pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) ->
                     points,
                     unit,
                     zone: &zone,
+                    now: data.span.end,
                 },
             ),
             None => name.clone(),
@@ -120,7 +122,7 @@ pub(super) fn shown<'a>(widget: &MetricWidget, board: &Board, data: &'a Data) ->
             },
             side: entry.side,
             unit,
-            points,
+            points: Cow::Borrowed(points),
             step: Duration::from_secs(u64::from(query.stat.period)),
         });
     }
@@ -133,7 +135,7 @@ fn computed<'a>(
     content: &mut Content<'a>,
     entry: &Entry,
     (name, lines): (&str, &'a [Line]),
-    zone: &TimeZone,
+    (zone, now): (&TimeZone, Time),
 ) {
     for (i, line) in lines.iter().enumerate() {
         let own = match (line.name.as_str(), &entry.id) {
@@ -151,6 +153,7 @@ fn computed<'a>(
                         points: &line.points,
                         unit: line.unit,
                         zone,
+                        now,
                     },
                 );
                 // A label that says what differs needs no more.
@@ -169,7 +172,7 @@ fn computed<'a>(
             },
             side: entry.side,
             unit: line.unit,
-            points: &line.points,
+            points: Cow::Borrowed(&line.points),
             step: line.step,
         });
     }
@@ -190,12 +193,22 @@ pub(super) fn picture(
     size: (f64, f64),
     theme: Theme,
 ) -> String {
-    let content = shown(widget, board, data);
+    drawn(widget, &shown(widget, board, data), data, size, theme)
+}
+
+/// What is to be shown of a widget, in its view.
+pub(super) fn drawn(
+    widget: &MetricWidget,
+    content: &Content<'_>,
+    data: &Data,
+    size: (f64, f64),
+    theme: Theme,
+) -> String {
     let notes = content.notes.len().min(3) as f64 * 16.0;
     let room = (size.0, (size.1 - notes).max(20.0));
     let mut w = Writer::with_capacity(16 * 1024);
     root(&mut w, class(widget.view), size, theme);
-    w.attr("aria-label", &sentence(widget, &content));
+    w.attr("aria-label", &sentence(widget, content));
     if content.entries.is_empty() {
         // The error stands where the chart would be.
         let text = match content.notes.is_empty() {
@@ -207,17 +220,18 @@ pub(super) fn picture(
     }
     match widget.view {
         View::TimeSeries => {
-            w.markup(&chart(widget, &content, data, room, theme).svg());
+            w.markup(&chart(widget, content, data, room, theme).svg());
         }
-        View::SingleValue => tiles(&mut w, &content, room, &mut |w, entry, place| {
-            single(w, entry, data, (place, widget.sparkline, theme));
+        View::SingleValue => tiles(&mut w, content, room, &mut |w, entry, place| {
+            let how = (widget.sparkline, widget.precise);
+            single(w, entry, data, (place, how, theme));
         }),
-        View::Gauge => tiles(&mut w, &content, room, &mut |w, entry, place| {
+        View::Gauge => tiles(&mut w, content, room, &mut |w, entry, place| {
             gauge(w, entry, widget, place, theme);
         }),
-        View::Bar => bars(&mut w, &content, room, theme),
-        View::Pie => pie(&mut w, &content, room, theme),
-        View::Table => table(&mut w, &content, room, theme),
+        View::Bar => bars(&mut w, content, room, theme),
+        View::Pie => pie(&mut w, content, room, theme),
+        View::Table => table(&mut w, content, &widget.summary, (room, theme)),
     }
     for (i, note) in content.notes.iter().take(3).enumerate() {
         w.open("text")
@@ -263,6 +277,9 @@ fn chart(
     theme: Theme,
 ) -> Chart {
     let unit = |side: Side| {
+        if widget.unitless.contains(&side) {
+            return Unit::None;
+        }
         let mut units = content
             .entries
             .iter()
@@ -319,7 +336,7 @@ fn chart(
 pub(super) type Place = (f64, f64, f64, f64);
 
 /// Hands each entry an equal tile.
-fn tiles(
+pub(super) fn tiles(
     w: &mut Writer,
     content: &Content<'_>,
     size: (f64, f64),
@@ -355,10 +372,16 @@ fn single(
     w: &mut Writer,
     entry: &Shown<'_>,
     data: &Data,
-    (place, sparkline, theme): (Place, bool, Theme),
+    (place, (sparkline, precise), theme): (Place, (bool, bool), Theme),
 ) {
     let (x, y, width, height) = place;
-    let value = entry.value();
+    let value = match entry.last() {
+        Some(value) if precise => match entry.unit {
+            Unit::None | Unit::Count => value.to_string(),
+            unit => format!("{value} {unit}"),
+        },
+        _ => entry.value(),
+    };
     let mut size: f64 = if sparkline {
         height * 0.3
     } else {

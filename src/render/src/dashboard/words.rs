@@ -50,8 +50,6 @@ fn put(w: &mut Writer, y: f64, row: &str, width: f64) {
 /// What a widget says that is not drawn.
 pub(super) fn cannot(kind: &str) -> String {
     match kind {
-        "log" => "A log query. It cannot be drawn here yet.".into(),
-        "explorer" => "A metrics explorer. It cannot be drawn here yet.".into(),
         "custom" => "A custom widget: a Lambda function draws it in CloudWatch only.".into(),
         other => format!("A widget of kind `{other}`. It cannot be drawn here."),
     }

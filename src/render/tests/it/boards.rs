@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Span, State, Time, Unit};
 use render::Theme;
-use render::dashboard::{AlarmState, Answer, Board, Data};
+use render::dashboard::{AlarmState, Answer, Board, Data, LogAnswer};
 use render::dashboard::{Computed, Line};
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
@@ -199,7 +199,7 @@ fn what_cannot_be_drawn_says_so_in_its_place() {
     );
     check(
         json!({ "type": "explorer" }),
-        "A metrics explorer. It cannot be drawn here yet.",
+        "This explorer names no metrics.",
     );
     check(json!({ "type": "custom" }), "in CloudWatch only");
     check(json!({ "type": "hologram" }), "`hologram`");
@@ -316,4 +316,180 @@ fn a_file_of_its_own_has_its_style_inside() {
     let page = board.page("<demo>", &Data::new(span()));
     assert!(page.starts_with("<!doctype html>"));
     assert!(page.contains("<title>&lt;demo&gt;</title>") && page.contains(".p0{grid-area"));
+}
+
+fn bins() -> model::LogTable {
+    let column = |name: &str, role| model::LogColumn {
+        name: name.into(),
+        role,
+    };
+    let row = |minute: i64, level: &str, n: f64| {
+        vec![
+            model::LogValue::Time(Time::from_secs(1_767_592_800 + minute * 60)),
+            model::LogValue::Text(level.into()),
+            model::LogValue::Number(n),
+        ]
+    };
+    model::LogTable {
+        columns: vec![
+            column("bin(5m)", model::LogRole::Time),
+            column("level", model::LogRole::Group),
+            column("n", model::LogRole::Measure),
+        ],
+        rows: vec![
+            row(10, "<b>ERROR", 4.0),
+            row(5, "<b>ERROR", 9.0),
+            row(5, "INFO", 70.0),
+        ],
+        scanned: 100,
+        matched: 83,
+        notes: vec!["Only a part.".into()],
+    }
+}
+
+#[test]
+fn a_log_widget_shows_its_answer_in_its_view_or_says_why_not() {
+    let check = |view: &str, answer: Option<LogAnswer>, expect: &[&str], never: &[&str]| {
+        let board = board(json!([{ "type": "log", "width": 12, "properties": {
+            "title": "Levels", "view": view, "query": "SOURCE 'g' | stats count(*) as n by bin(5m), level" } }]));
+        let mut data = Data::new(span());
+        for query in board.log_queries(span()) {
+            if let Some(answer) = answer.clone() {
+                data.logs.insert(query.key, answer);
+            }
+        }
+        let (html, svg) = (board.html(&data), board.svg(&data));
+        Document::parse(&svg).expect("well-formed");
+        for text in expect {
+            assert!(html.contains(text), "{view}: {text} in {html}");
+        }
+        for text in never.iter().chain(&["<b>"]) {
+            assert!(!html.contains(text), "{view}: {text} in {html}");
+        }
+        assert!(texts(&svg).iter().any(|t| t == "Levels"), "{svg}");
+    };
+    let table = || Some(LogAnswer::Table(bins()));
+    check(
+        "table",
+        table(),
+        &["bin(5m)", "&lt;b&gt;ERROR", "70", "Only a part."],
+        &["<svg"],
+    );
+    check("timeSeries", table(), &["<svg", "INFO"], &["<table"]);
+    check("bar", table(), &["<svg", "INFO"], &["<table"]);
+    check("pie", table(), &["<svg", "INFO"], &["<table"]);
+    let mut timeless = bins();
+    timeless.columns[0].role = model::LogRole::Group;
+    check(
+        "timeSeries",
+        Some(LogAnswer::Table(timeless)),
+        &["only `stats", "<table"],
+        &["<svg"],
+    );
+    let mut empty = bins();
+    empty.rows.clear();
+    check(
+        "table",
+        Some(LogAnswer::Table(empty)),
+        &["No log event of this time"],
+        &["<svg"],
+    );
+    let failed = LogAnswer::Failed("1:1: expected a command".into());
+    check(
+        "table",
+        Some(failed),
+        &["expected a command", "SOURCE &#39;g&#39;"],
+        &[],
+    );
+    check("table", None, &["This query was not run."], &[]);
+}
+
+#[test]
+fn an_explorer_is_the_search_of_each_metric() {
+    let board = board(
+        json!([{ "type": "explorer", "width": 24, "height": 15, "properties": {
+        "title": "Functions", "labels": [{ "key": "team", "value": "web" }], "period": 60,
+        "metrics": [
+            { "metricName": "Errors", "resourceType": "AWS::Lambda::Function", "stat": "Sum" },
+            { "metricName": "Duration", "resourceType": "AWS::Lambda::Function", "stat": "p99" },
+        ],
+        "aggregateBy": { "key": "*", "func": "MAX" },
+        "widgetOptions": { "widgetsPerRow": 2, "view": "timeSeries", "stacked": false, "legend": { "position": "bottom" } } } }]),
+    );
+    let asked: Vec<String> = board
+        .computations(span())
+        .iter()
+        .map(|c| format!("{:?}", c.entries[0].source))
+        .collect();
+    assert_eq!(asked.len(), 2);
+    assert!(
+        asked[0].contains(
+            "MAX(SEARCH('{AWS/Lambda,FunctionName} MetricName=\\\"Errors\\\"', 'Sum', 60))"
+        ),
+        "{asked:?}"
+    );
+    let svg = board.svg(&Data::new(span()));
+    let shown = texts(&svg);
+    for text in ["Functions", "Errors, Sum", "Duration, p99"] {
+        assert!(shown.iter().any(|t| t == text), "{text} in {shown:?}");
+    }
+    assert!(shown.iter().any(|t| t.contains("team=web")), "{shown:?}");
+    let (_, problems) = Board::parse(&json!({ "widgets": [{ "type": "explorer", "properties": {
+        "metrics": [{ "metricName": "x", "resourceType": "AWS::Nothing" }] } }] }));
+    assert_eq!(
+        problems,
+        [
+            "/widgets/0/properties/metrics/0/resourceType: `AWS::Nothing` is not a kind of resource that is known here"
+        ]
+    );
+}
+
+#[test]
+fn an_alarm_widget_keeps_to_its_states_and_its_order() {
+    let alarm = |name: &str| format!("arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}");
+    let check = |properties: Value, expect: &[&str]| {
+        let mut p = json!({ "alarms": [alarm("a"), alarm("b"), alarm("c")] });
+        p.as_object_mut()
+            .unwrap()
+            .extend(properties.as_object().unwrap().clone());
+        let board = board(json!([{ "type": "alarm", "width": 12, "properties": p }]));
+        let mut data = Data::new(span());
+        for (name, state, since) in [
+            ("a", State::Ok, 30),
+            ("b", State::Alarm, 10),
+            ("c", State::InsufficientData, 20),
+        ] {
+            let since = Time::from_secs(since);
+            data.alarms.insert(
+                name.into(),
+                AlarmState {
+                    state,
+                    since,
+                    link: None,
+                },
+            );
+        }
+        let shown = texts(&board.svg(&data));
+        let names: Vec<&str> = shown
+            .iter()
+            .map(String::as_str)
+            .filter(|t| t.len() == 1)
+            .collect();
+        assert_eq!(names, expect, "{shown:?}");
+        let html = board.html(&data);
+        let places: Vec<usize> = expect
+            .iter()
+            .map(|n| html.find(&format!("<span>{n}</span>")).expect(n))
+            .collect();
+        assert!(places.is_sorted(), "{html}");
+    };
+    check(json!({}), &["b", "c", "a"]);
+    check(
+        json!({ "sortBy": "stateUpdatedTimestamp" }),
+        &["a", "c", "b"],
+    );
+    check(
+        json!({ "states": ["ALARM", "INSUFFICIENT_DATA"] }),
+        &["b", "c"],
+    );
 }

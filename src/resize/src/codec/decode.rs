@@ -6,7 +6,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
-use super::{Engine, Format, MAX_SIDE, Picture, Pixels, Refusal, webp as riff};
+use super::{Engine, Format, MAX_SIDE, Picture, Pixels, Refusal, spare, webp as riff};
 
 /// Pixels and the colour profile that they are in.
 type Decoded = (Pixels, Option<Vec<u8>>);
@@ -56,10 +56,13 @@ fn jpeg_pure(clean: &[u8]) -> Result<Pixels, Refusal> {
         .set_max_height(MAX_SIDE as usize)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(clean), options);
-    let data = decoder.decode().map_err(|error| {
+    let refuse = |error: zune_jpeg::errors::DecodeErrors| {
         tracing::debug!(%error, "zune-jpeg refused");
         BROKEN
-    })?;
+    };
+    decoder.decode_headers().map_err(refuse)?;
+    let mut data = spare::zeros(decoder.output_buffer_size().ok_or(BROKEN)?);
+    decoder.decode_into(&mut data).map_err(refuse)?;
     let (width, height) = decoder.dimensions().ok_or(BROKEN)?;
     Ok(Pixels {
         width: width as u32,
@@ -95,7 +98,7 @@ fn jpeg_turbo(clean: &[u8], need: (u32, u32)) -> Result<Pixels, Refusal> {
     .unwrap_or(ScalingFactor::ONE);
     decompressor.set_scaling_factor(factor).map_err(refuse)?;
     let scaled = header.scaled(factor);
-    let mut data = vec![0; scaled.width * scaled.height * 3];
+    let mut data = spare::zeros(scaled.width * scaled.height * 3);
     let image = Image {
         pixels: &mut data[..],
         width: scaled.width,
@@ -127,7 +130,7 @@ fn png(clean: &[u8]) -> Result<Decoded, Refusal> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(clean), limits);
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(refuse)?;
-    let mut data = vec![0; reader.output_buffer_size().ok_or(BROKEN)?];
+    let mut data = spare::zeros(reader.output_buffer_size().ok_or(BROKEN)?);
     let frame = reader.next_frame(&mut data).map_err(refuse)?;
     data.truncate(frame.buffer_size());
     let (alpha, data) = match frame.color_type {

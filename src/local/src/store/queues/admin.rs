@@ -81,14 +81,32 @@ pub(super) fn returning(
 pub(super) fn give_back(
     conn: &Connection,
     number: i64,
-    to: &str,
+    (from, to): (&str, &str),
     (sent, due, expires): (Time, Time, Time),
 ) -> rusqlite::Result<()> {
+    // Where it came from shows which are on their way back, should that be stopped.
     conn.prepare_cached(
-        "UPDATE messages SET queue = ?2, source = NULL, receives = 0, nonce = NULL, \
+        "UPDATE messages SET queue = ?2, source = ?6, receives = 0, nonce = NULL, \
          sent = ?3, due = ?4, expires = ?5 WHERE number = ?1",
     )?
-    .execute((number, to, sent.millis(), due.millis(), expires.millis()))
+    .execute((
+        number,
+        to,
+        sent.millis(),
+        due.millis(),
+        expires.millis(),
+        from,
+    ))
+    .map(|_| ())
+}
+
+/// Takes back into a dead-letter queue what was given back and is not due yet.
+pub(super) fn take_back(conn: &Connection, dead_letter: &str, now: Time) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE messages SET queue = ?1, source = queue, due = ?2 \
+         WHERE source = ?1 AND queue <> ?1 AND due > ?2 AND nonce IS NULL AND receives = 0",
+    )?
+    .execute((dead_letter, now.millis()))
     .map(|_| ())
 }
 

@@ -2,18 +2,76 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use local::SystemClock;
 use planner::Quotas;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::super::print::{self, line, note, styled};
-use super::super::{Exit, Global, ServeCommand, load};
+use super::super::{Account, Exit, Global, address, duration, load};
 use super::{lacking, unavailable};
 use crate::cloud::connect;
 use crate::keeper::{Keeper, Options, Writes, http, start};
+use crate::serving::{self, Serving};
+use crate::tasks::receive::Pace;
+
+/// `nightbell serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeCommand {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000", value_parser = address)]
+    pub listen: SocketAddr,
+    /// How often the account is looked at, at the latest
+    #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
+    pub every: Duration,
+    /// Write nothing; say what differs
+    #[arg(long)]
+    pub observe_only: bool,
+    /// The DynamoDB table of leases: of several daemons that share one, one writes
+    #[arg(
+        long,
+        value_name = "TABLE",
+        env = "NIGHTBELL_LEASES",
+        hide_env_values = true
+    )]
+    pub leases: Option<String>,
+    /// The DynamoDB table of the journal: with it, alarms are received and people are told
+    #[arg(
+        long,
+        value_name = "TABLE",
+        requires = "queue",
+        env = "NIGHTBELL_JOURNAL",
+        hide_env_values = true
+    )]
+    pub journal: Option<String>,
+    /// The SQS queue in which events of alarms arrive
+    #[arg(
+        long,
+        value_name = "QUEUE",
+        requires = "journal",
+        env = "NIGHTBELL_QUEUE",
+        hide_env_values = true
+    )]
+    pub queue: Option<String>,
+    /// How long a message is hidden while it is worked on [default: 30s]
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub visibility: Option<Duration>,
+    /// The SQS queue for what cannot be understood [default: QUEUE-dlq]
+    #[arg(
+        long,
+        value_name = "QUEUE",
+        env = "NIGHTBELL_DEAD_LETTER",
+        hide_env_values = true
+    )]
+    pub dead_letter: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub account: Account,
+}
 
 /// Runs until a signal.
 pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
@@ -64,12 +122,16 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
     let region = arguments.account.region.as_deref().unwrap_or(region);
     let cloud = connect(region).await?;
     let holder = holder()?;
+    let account = cloud.account.clone();
+    let objects = cloud.objects.clone();
+    // The journal's table holds leases, too.
+    let leases = arguments.leases.as_deref().or(arguments.journal.as_deref());
     let keeper = Keeper::new(Options {
         clock: Arc::new(SystemClock),
         config: global.config.clone(),
-        leases: crate::cloud::leases(region, arguments.leases.as_deref()).await,
+        leases: crate::cloud::leases(region, leases).await,
         cloud,
-        holder,
+        holder: holder.clone(),
         quotas: Quotas {
             raised: arguments.account.quotas.iter().copied().collect(),
             ..Quotas::default()
@@ -90,21 +152,69 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
     })?;
     let address = listener.local_addr()?;
     let driver = start(&keeper, &stop);
+    let serving = match (&arguments.journal, &arguments.queue) {
+        (Some(journal), Some(queue)) => {
+            let estate = crate::files::estate(&global.config, &*objects).await?;
+            let options = serving::Options {
+                clock: Arc::new(SystemClock),
+                estate,
+                posts: crate::cloud::posts(region, journal).await?,
+                holder,
+                queue: queue.clone(),
+                dead_letter: match &arguments.dead_letter {
+                    Some(queue) => queue.clone(),
+                    None => format!("{queue}-dlq"),
+                },
+                account,
+                pace: arguments
+                    .visibility
+                    .map(|visibility| Pace {
+                        visibility,
+                        ..Pace::default()
+                    })
+                    .unwrap_or_default(),
+            };
+            Some(Serving::start(options, &stop).await?)
+        }
+        _ => None,
+    };
+    let router = match &serving {
+        None => http::router(keeper.clone(), address),
+        Some(serving) => {
+            serving.show(keeper.watched_statuses());
+            let daemon = &serving.daemon;
+            // Set once, before anything is answered.
+            let _ = keeper.responding.set(daemon.clone());
+            let gateway = crate::services::Gateway::default();
+            crate::http::router(daemon.clone(), gateway, address, Some(keeper.clone()))
+        }
+    };
     if global.json {
-        line(serde_json::json!({ "console": format!("http://{address}"), "region": region }));
+        line(serde_json::json!({
+            "console": format!("http://{address}"), "region": region, "receives": serving.is_some(),
+        }));
     } else if !global.quiet {
+        let what = match serving {
+            Some(_) => "Nightbell keeps the account and tells people",
+            None => "Nightbell keeps the account",
+        };
         line(format_args!(
             "{}  http://{address}",
-            styled(print::STRONG, "Nightbell keeps the account")
+            styled(print::STRONG, what)
         ));
-        if arguments.leases.is_none() {
+        if serving.is_none() {
+            note("no journal and queue are named (--journal, --queue): nobody is told of alarms");
+        }
+        if leases.is_none() {
             note("no table of leases is named (--leases): run one daemon only");
         }
     }
     tokio::spawn(signals(keeper.clone(), stop.clone()));
-    let server = listen(listener, keeper.clone(), address, stop.clone());
-    let served = server.await;
+    let served = listen(listener, router, stop.clone()).await;
     driver.stopped().await;
+    if let Some(serving) = serving {
+        serving.stopped().await;
+    }
     // Whoever waits for the lease need not wait for its end.
     if let crate::keeper::Role::Holder(lease) = keeper.role() {
         let _ = keeper.leases.release(&lease).await;
@@ -114,11 +224,10 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
 
 async fn listen(
     listener: TcpListener,
-    keeper: Arc<Keeper>,
-    address: SocketAddr,
+    router: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    axum::serve(listener, http::router(keeper, address))
+    axum::serve(listener, router)
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await
         .context("the HTTP server failed")

@@ -57,6 +57,22 @@ impl Sample<'_> {
             grid: Html(board.html(&data)),
             places: "/dashboards/counter.css".into(),
             problems: problems.into_iter().chain([self.t("a problem")]).collect(),
+            variables: vec![
+                VariableChoice {
+                    id: "fn".into(),
+                    label: self.t("Function"),
+                    written: false,
+                    values: vec![(self.t("demo-counter"), self.t("The counter"))],
+                    chosen: self.t("demo-counter"),
+                },
+                VariableChoice {
+                    id: "stage".into(),
+                    label: self.t("Stage"),
+                    written: true,
+                    values: Vec::new(),
+                    chosen: self.t("prod"),
+                },
+            ],
             range: Range {
                 chosen: 3 * HOUR,
                 ..self.range("/dashboards/counter")

@@ -28,8 +28,8 @@ impl Sample<'_> {
         ]
     }
 
-    pub(super) fn trace_view(&self) -> TraceView {
-        let document = serde_json::json!({
+    fn document(&self) -> serde_json::Value {
+        serde_json::json!({
             "trace_id": "1-695b74c8-8f3a0b5c9d1e2f3a4b5c6dc2", "id": "0000000000000001",
             "name": self.t("demo-counter-api"), "start_time": 1_767_601_640.0, "end_time": 1_767_601_642.31, "fault": true,
             "http": {"request": {"method": "GET", "url": self.t("/count")}, "response": {"status": 503}},
@@ -40,9 +40,13 @@ impl Sample<'_> {
                     {"id": "0000000000000003", "name": "DynamoDB", "namespace": "aws", "fault": true,
                     "start_time": 1_767_601_640.012, "end_time": 1_767_601_642.3,
                     "aws": {"operation": "UpdateItem", "table_name": self.t("demo-visitors")},
+                    "annotations": {"tenant": self.t("acme")}, "metadata": {"default": {"note": self.t("x")}},
                     "cause": {"exceptions": [{"id": "0000000000000009", "message": self.t("store unavailable"), "type": "Throttled"}]}}]}]
-        });
-        let documents = [document];
+        })
+    }
+
+    pub(super) fn trace_view(&self) -> TraceView {
+        let documents = [self.document()];
         TraceView {
             id: self.t("1-695b74c8-8f3a0b5c9d1e2f3a4b5c6dc2"),
             sentence: self.t("2,310 ms, 2,288 of it in DynamoDB UpdateItem."),
@@ -82,7 +86,13 @@ impl Sample<'_> {
     pub(super) fn traces(&self) -> TracesPage {
         TracesPage {
             traces: (0..14).map(|i| self.trace_row(i)).collect(),
-            failed_only: false,
+            filter: TracesFilter {
+                failed: false,
+                service: self.t("demo-counter"),
+                words: self.t("count"),
+                slower: self.t("100"),
+            },
+            services: vec![self.t("demo-counter"), self.t("demo-counter-api")],
             range: self.range("/traces"),
         }
     }
@@ -90,6 +100,7 @@ impl Sample<'_> {
     pub(super) fn trace(&self) -> TracePage {
         TracePage {
             trace: self.trace_view(),
+            details: Html(render::trace::details(&[self.document()])),
             summary: self.trace_row(0),
             logs: Evidence::Found(
                 self.log_lines()
@@ -110,10 +121,124 @@ impl Sample<'_> {
                 self.t("/nightbell/gateway"),
             ],
             group: self.t("/aws/lambda/demo-counter"),
-            terms: self.t("ERROR"),
-            lines: Evidence::Found(self.log_lines().into_iter().cycle().take(9).collect()),
+            asked: LogsAsked::Words(self.t("ERROR")),
+            found: LogsFound::Lines(Evidence::Found(
+                self.log_lines().into_iter().cycle().take(9).collect(),
+            )),
             limit: 200,
             range: self.range("/logs"),
+        }
+    }
+
+    pub(super) fn logs_answer(&self) -> LogsPage {
+        let query = self.t("stats count(*) as n by bin(5m), level");
+        let column = |name: &str, role| model::LogColumn {
+            name: self.t(name),
+            role,
+        };
+        let row = |minutes, level: &str, n| {
+            vec![
+                model::LogValue::Time(ago(minutes)),
+                model::LogValue::Text(self.t(level)),
+                model::LogValue::Number(n),
+            ]
+        };
+        let table = model::LogTable {
+            columns: vec![
+                column("bin(5m)", model::LogRole::Time),
+                column("level", model::LogRole::Group),
+                column("n", model::LogRole::Measure),
+            ],
+            rows: vec![
+                row(5, "ERROR", 4.0),
+                row(10, "ERROR", 7.0),
+                row(10, "INFO", 70.0),
+            ],
+            scanned: 812,
+            matched: 81,
+            notes: vec![self.t("The first of many.")],
+        };
+        let data = render::dashboard::Data::new(Span::last(HOUR, ago(0)));
+        let drawn = |size: Size| {
+            let size = (size.width, size.height);
+            Svg(render::dashboard::answer_chart(&table, &data, size).unwrap_or_default())
+        };
+        LogsPage {
+            asked: LogsAsked::Query(query.clone()),
+            found: LogsFound::Answer(Box::new(LogsAnswer {
+                sentence: self.t("81 of 812 events, 3 rows."),
+                chart: Some(Picture::Drawn {
+                    wide: drawn(Size::ALARM),
+                    narrow: drawn(Size::NARROW),
+                }),
+                table: Html(render::dashboard::answer_html(&table)),
+                copies: vec![CopyForm {
+                    name: self.t("As an API call"),
+                    text: query,
+                }],
+            })),
+            ..self.logs()
+        }
+    }
+
+    pub(super) fn map(&self) -> MapPage {
+        let documents = [self.document()];
+        let map = render::map::ServiceMap::new([documents.as_slice()], 60.0);
+        let drawn = |direction| Svg(map.svg(direction, render::Theme::Page));
+        MapPage {
+            picture: Some(Picture::Drawn {
+                wide: drawn(render::map::Direction::Across),
+                narrow: drawn(render::map::Direction::Down),
+            }),
+            services: vec![MapRow {
+                name: self.t("demo-counter-api"),
+                rate: "1.2/min".into(),
+                failed: "4 %".into(),
+                mean: "12 ms".into(),
+                longest: "2.3 s".into(),
+                calls: self.t("demo-counter"),
+                traces: "/traces?service=demo-counter-api".into(),
+            }],
+            sentence: self.t("Of 12 traces."),
+            range: self.range("/map"),
+        }
+    }
+
+    pub(super) fn explore(&self) -> ExplorePage {
+        ExplorePage {
+            lines: vec![
+                QueryLine {
+                    id: "m1".into(),
+                    text: self.t("Sum(CloudResume/PageView{})[1m]"),
+                    error: None,
+                },
+                QueryLine {
+                    id: "m2".into(),
+                    text: self.t("100 * (m1"),
+                    error: Some(self.t("expected `)`")),
+                },
+            ],
+            next: "m3".into(),
+            chart: Some(self.chart(Size::ALARM)),
+            copies: vec![CopyForm {
+                name: "As a widget".into(),
+                text: self.t("{}"),
+            }],
+            find: self.t("lambda"),
+            stat: self.t("Sum"),
+            period: self.t("1m"),
+            metrics: vec![MetricChoice {
+                namespace: self.t("AWS/Lambda"),
+                name: self.t("Errors"),
+                dimensions: self.t("FunctionName demo-counter"),
+                add: "/explore?q=x".into(),
+            }],
+            total: 3,
+            namespaces: vec![
+                (self.t("AWS/Lambda"), 2, "/explore?find=AWS".into()),
+                (self.t("CloudResume"), 1, "/explore?find=Cloud".into()),
+            ],
+            range: self.range("/explore"),
         }
     }
 

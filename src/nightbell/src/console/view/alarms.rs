@@ -29,8 +29,25 @@ pub struct DashboardPage {
     pub places: String,
     /// What could not be drawn or fetched, one sentence each.
     pub problems: Vec<String>,
+    /// What its reader can choose.
+    pub variables: Vec<VariableChoice>,
     /// The time range.
     pub range: Range,
+}
+
+/// A variable of a dashboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableChoice {
+    /// Its id; the page asks with `var-ID`.
+    pub id: String,
+    /// What it is called.
+    pub label: String,
+    /// Whether any text can be written.
+    pub written: bool,
+    /// Value and words of each choice.
+    pub values: Vec<(String, String)>,
+    /// What is chosen.
+    pub chosen: String,
 }
 
 /// A row of `/alarms`.

@@ -1,5 +1,6 @@
 //! Dashboards: their bodies, and their pictures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::span;
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
+use crate::picture;
 
 /// A dashboard.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,7 +81,7 @@ pub async fn one(
     };
     let default = Duration::from_secs(3 * 3600);
     let span = span::span(p.start.as_deref(), p.end.as_deref(), default, daemon.now())?;
-    let (board, data) = filled(&daemon, dashboard, span).await;
+    let (board, data, _) = filled(&daemon, dashboard, span, BTreeMap::new()).await;
     let data = Data {
         theme: render::Theme::Standalone,
         ..data
@@ -87,17 +89,20 @@ pub async fn one(
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], board.svg(&data)).into_response())
 }
 
-/// A dashboard's board with the data it asks for. What cannot be fetched says so in its place.
-pub async fn filled(daemon: &Daemon, dashboard: &Dashboard, span: Span) -> (Board, Data) {
-    let (board, _) = Board::parse(&dashboard.body);
-    daemon.local.pump.flush().await;
+/// A dashboard's board with the data it asks for, and what could not be understood of it. What
+/// cannot be fetched says so in its place. `chosen` is what the reader chose, by variable.
+pub async fn filled(
+    daemon: &Daemon,
+    dashboard: &Dashboard,
+    span: Span,
+    chosen: BTreeMap<String, String>,
+) -> (Board, Data, Vec<String>) {
+    let ports = &daemon.ports;
+    let (board, problems) =
+        picture::board(&dashboard.body, chosen, &daemon.estate, &*ports.metrics).await;
+    daemon.flush().await;
     let mut data = Data::new(span);
-    crate::picture::fill(
-        &board,
-        &mut data,
-        &*daemon.ports.metrics,
-        &*daemon.ports.alarms,
-    )
-    .await;
-    (board, data)
+    picture::fill(&board, &mut data, &*ports.metrics, &*ports.alarms).await;
+    picture::fill_logs(&board, &mut data, &*ports.logs).await;
+    (board, data, problems)
 }

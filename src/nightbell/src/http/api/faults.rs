@@ -53,7 +53,8 @@ pub struct FaultBody {
 /// Active faults by service
 #[utoipa::path(get, path = "/faults", tag = "daemon", responses((status = 200, body = BTreeMap<String, FaultBody>)))]
 pub async fn list(State(daemon): State<Arc<Daemon>>) -> Json<BTreeMap<String, FaultBody>> {
-    Json(bodies(daemon.local.faults.active()))
+    let local = daemon.local.as_ref();
+    Json(bodies(local.map(|l| l.faults.active()).unwrap_or_default()))
 }
 
 /// Break a service
@@ -86,7 +87,7 @@ pub async fn clear(
     parameters: Result<Query<ClearParameters>, QueryRejection>,
 ) -> Result<Json<Vec<String>>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    Ok(Json(daemon.local.faults.clear(p.service.as_deref())))
+    Ok(Json(daemon.local()?.faults.clear(p.service.as_deref())))
 }
 
 /// Begins a fault after checking it.
@@ -131,7 +132,7 @@ pub fn begin(daemon: &Daemon, request: &FaultRequest) -> Result<Fault, Problem> 
         latency,
         until: daemon.now() + length,
     };
-    daemon.local.faults.set(&request.service, fault);
+    daemon.local()?.faults.set(&request.service, fault);
     tracing::warn!(service = %request.service, error_rate = fault.error_rate, until = %fault.until, "a fault begins on purpose");
     Ok(fault)
 }

@@ -434,7 +434,7 @@ async fn answer(
             asked.len()
         )));
     }
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let metrics = &*daemon.ports.metrics;
     let end = scan.span.end.min(now + Duration::from_secs(86_400));
     let span = Span::new(scan.span.start, end.max(scan.span.start));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use model::Time;
+use model::{LogTable, Time};
 use ports::{LogQuery, TraceFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::span;
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
+use crate::insights::{self, Asked, Refusal};
 use crate::tasks::Status;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -69,7 +70,7 @@ pub async fn traces(
     parameters: Result<Query<TraceParameters>, QueryRejection>,
 ) -> Result<Json<Vec<TraceBody>>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let filter = TraceFilter {
         span: span::span(p.start.as_deref(), p.end.as_deref(), HOUR, daemon.now())?,
         failed: p.failed.unwrap_or(false),
@@ -104,7 +105,7 @@ pub async fn trace(
     State(daemon): State<Arc<Daemon>>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<serde_json::Value>>, Problem> {
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
     let documents = daemon.ports.traces.get(&id).await?;
     if documents.is_empty() {
         return Err(Problem::not_found(format!(
@@ -119,8 +120,12 @@ pub async fn trace(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct LogParameters {
-    /// The group, for example `/aws/lambda/demo-counter`.
-    group: String,
+    /// The group, for example `/aws/lambda/demo-counter`. A `query` can name others.
+    group: Option<String>,
+    /// A query of CloudWatch Logs Insights: `fields`, `filter`, `parse`, `stats`, `sort`, `limit`
+    /// and `dedup`. The answer is then a table.
+    #[param(example = "stats count(*) as lines by bin(5m)")]
+    query: Option<String>,
     /// Terms that must all occur, separated by blanks.
     filter: Option<String>,
     /// RFC 3339, Unix seconds, or a duration ago; an hour ago when left out.
@@ -140,25 +145,102 @@ pub struct LogBody {
     message: String,
 }
 
+/// The answer of `logs/query`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LogsAnswer {
+    /// Without `query`: events, newest first.
+    Events(Vec<LogBody>),
+    /// With `query`: a table.
+    Table(LogTableBody),
+}
+
+/// The answer of a Logs Insights query.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogTableBody {
+    /// Names in order, and what each stands for: `field`, `group`, `time` or `measure`.
+    columns: Vec<LogColumnBody>,
+    /// Each as long as `columns`: numbers, texts, or null for what an event has not.
+    rows: Vec<Vec<serde_json::Value>>,
+    /// How many events were looked at.
+    scanned: usize,
+    /// How many passed every filter.
+    matched: usize,
+    /// For example that not all events were looked at.
+    notes: Vec<String>,
+}
+
+/// A column.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogColumnBody {
+    name: String,
+    #[schema(value_type = String)]
+    role: model::LogRole,
+}
+
+impl From<LogTable> for LogTableBody {
+    fn from(table: LogTable) -> LogTableBody {
+        let cell = |value: &model::LogValue| serde_json::to_value(value).unwrap_or_default();
+        LogTableBody {
+            rows: table
+                .rows
+                .iter()
+                .map(|row| row.iter().map(cell).collect())
+                .collect(),
+            columns: table
+                .columns
+                .into_iter()
+                .map(|c| LogColumnBody {
+                    name: c.name,
+                    role: c.role,
+                })
+                .collect(),
+            scanned: table.scanned,
+            matched: table.matched,
+            notes: table.notes,
+        }
+    }
+}
+
 /// Query logs
 ///
-/// Newest first.
+/// Lines with all terms, newest first; or with `query` the answer of a Logs Insights query.
 #[utoipa::path(get, path = "/logs/query", tag = "telemetry", params(LogParameters),
-    responses((status = 200, body = Vec<LogBody>), (status = 400, body = Problem)))]
+    responses((status = 200, body = LogsAnswer), (status = 400, body = Problem)))]
 pub async fn logs(
     State(daemon): State<Arc<Daemon>>,
     parameters: Result<Query<LogParameters>, QueryRejection>,
-) -> Result<Json<Vec<LogBody>>, Problem> {
+) -> Result<Json<LogsAnswer>, Problem> {
     let Query(p) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    daemon.local.pump.flush().await;
+    daemon.flush().await;
+    let now = daemon.now() + Duration::from_millis(1);
+    let span = span::span(p.start.as_deref(), p.end.as_deref(), HOUR, now)?;
+    if let Some(text) = &p.query {
+        if p.filter.is_some() || p.limit.is_some() {
+            return Err(Problem::bad_request(
+                "`filter` and `limit` go without `query`; write `| filter` and `| limit` into it",
+            ));
+        }
+        let groups: Vec<String> = p.group.into_iter().collect();
+        let asked = Asked {
+            text,
+            groups: &groups,
+            span,
+            now: daemon.now(),
+        };
+        return match insights::ask(&*daemon.ports.logs, &asked).await {
+            Ok(table) => Ok(Json(LogsAnswer::Table(table.into()))),
+            Err(Refusal::Port(error)) => Err(error.into()),
+            Err(refusal) => Err(Problem::bad_request(refusal.to_string())),
+        };
+    }
     let query = LogQuery {
-        group: p.group,
-        span: span::span(
-            p.start.as_deref(),
-            p.end.as_deref(),
-            HOUR,
-            daemon.now() + Duration::from_millis(1),
-        )?,
+        group: p.group.ok_or_else(|| {
+            Problem::bad_request(
+                "missing field `group`: which log group, or a `query` that names one",
+            )
+        })?,
+        span,
         terms: p
             .filter
             .unwrap_or_default()
@@ -168,7 +250,7 @@ pub async fn logs(
         limit: p.limit.unwrap_or(100).clamp(1, 10_000),
     };
     let events = daemon.ports.logs.query(&query).await?;
-    Ok(Json(
+    Ok(Json(LogsAnswer::Events(
         events
             .into_iter()
             .map(|e| LogBody {
@@ -177,7 +259,7 @@ pub async fn logs(
                 message: e.message,
             })
             .collect(),
-    ))
+    )))
 }
 
 /// The daemon's tasks

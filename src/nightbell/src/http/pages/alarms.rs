@@ -22,7 +22,7 @@ const HISTORY: usize = 50;
 /// `/alarms`
 pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let states = daemon.ports.alarms.states().await?;
         let mut rows = Vec::new();
         for spec in &daemon.estate.alarms {
@@ -40,7 +40,7 @@ pub async fn one(
     Query(last): Query<Last>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let spec = daemon
             .spec(&name)
             .ok_or_else(|| missing("alarm", &name, ("/alarms", "All alarms")))?;

@@ -97,7 +97,9 @@ pub async fn clear(
 ) -> Response {
     match sent {
         Ok(Form(sent)) if sent.csrf == daemon.form_token => {
-            daemon.local.faults.clear(Some(&sent.service));
+            if let Some(local) = &daemon.local {
+                local.faults.clear(Some(&sent.service));
+            }
             Redirect::to("/faults").into_response()
         }
         _ => shown(&daemon, &gateway, FaultForm::default(), Some(stale())).await,
@@ -123,9 +125,8 @@ async fn shown(
         services: gateway.names().map(str::to_string).collect(),
         active: daemon
             .local
-            .faults
-            .active()
-            .into_iter()
+            .iter()
+            .flat_map(|local| local.faults.active())
             .map(|(service, fault)| FaultRow {
                 service,
                 error_rate: fault.error_rate,

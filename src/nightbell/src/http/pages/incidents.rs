@@ -45,7 +45,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 /// `/incidents/{id}`
 pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let found = daemon.engine().incident(&IncidentId(id.clone()));
         let incident =
             found.ok_or_else(|| missing("incident", &id, ("/incidents", "All incidents")))?;
@@ -438,6 +438,7 @@ fn event(entry: Entry) -> Option<Event> {
             )
         }
         Entry::Sent { .. }
+        | Entry::Claimed { .. }
         | Entry::Duplicate { .. }
         | Entry::Silenced { .. }
         | Entry::SilenceBegan { .. }

@@ -18,7 +18,7 @@ const ROWS: usize = 200;
 /// `/mailbox`
 pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
     show(&daemon, async |frame| {
-        let letters = daemon.local.mailbox.list(ROWS).await?;
+        let letters = daemon.local()?.mailbox.list(ROWS).await?;
         let rows: Vec<MailRow> = letters.iter().map(row).collect();
         Ok(pages::mailbox(frame, &rows))
     })
@@ -28,18 +28,18 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
 /// `/mailbox/{id}`, and `/mailbox/{id}.eml`: the file itself.
 pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     if let Some(stem) = id.strip_suffix(".eml")
-        && let Ok(Some(letter)) = daemon.local.mailbox.read(stem).await
-        && let Ok(bytes) = daemon.local.mailbox.eml(&letter)
+        && let Some(local) = &daemon.local
+        && let Ok(Some(letter)) = local.mailbox.read(stem).await
+        && let Ok(bytes) = local.mailbox.eml(&letter)
     {
         // As text: a browser shows it, and cannot take it for a page.
         return ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response();
     }
     show(&daemon, async |frame| {
-        let letter = daemon.local.mailbox.read(&id).await?;
+        let mailbox = &daemon.local()?.mailbox;
+        let letter = mailbox.read(&id).await?;
         let letter = letter.ok_or_else(|| missing("mail", &id, ("/mailbox", "The mailbox")))?;
-        let mut thread: Vec<Letter> = daemon
-            .local
-            .mailbox
+        let mut thread: Vec<Letter> = mailbox
             .list(ROWS)
             .await?
             .into_iter()

@@ -30,7 +30,7 @@ pub async fn page(
     Extension(gateway): Extension<Gateway>,
 ) -> Response {
     show(&daemon, async |frame| {
-        daemon.local.pump.flush().await;
+        daemon.flush().await;
         let incidents: Vec<Incident> = daemon.incidents();
         let mut open: Vec<&Incident> = incidents.iter().filter(|i| i.resolved.is_none()).collect();
         open.sort_by_key(|i| (i.severity, i.opened));
@@ -39,8 +39,8 @@ pub async fn page(
             cards.push(card(&daemon, incident, frame.now).await);
         }
         let mut services = Vec::new();
-        for name in gateway.names() {
-            services.push(service(&daemon, name, frame.now).await?);
+        for name in names(&daemon, &gateway) {
+            services.push(service(&daemon, &name, frame.now).await?);
         }
         let page = NowPage {
             incidents: cards,
@@ -51,6 +51,16 @@ pub async fn page(
         Ok(pages::now(frame, &page))
     })
     .await
+}
+
+/// The services whose signals are shown: those that run here, or those of the account with an API.
+fn names(daemon: &Daemon, gateway: &Gateway) -> Vec<String> {
+    if daemon.local.is_some() {
+        return gateway.names().map(str::to_string).collect();
+    }
+    let keys = daemon.estate.project.variables.keys();
+    keys.filter_map(|key| key.strip_suffix(".api").map(str::to_string))
+        .collect()
 }
 
 async fn card(daemon: &Daemon, incident: &Incident, now: Time) -> IncidentCard {

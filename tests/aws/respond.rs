@@ -1,0 +1,452 @@
+//! The half of `serve` that receives and responds, on SQS, DynamoDB and SNS: several daemons, one
+//! mail. The daemons' clock is stepped; what has to happen is waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::{Keys, Settings};
+use local::SteppedClock;
+use model::{Entry, Time};
+use nightbell::cloud::Posts;
+use nightbell::daemon::Ports;
+use nightbell::serving::{Options, Serving};
+use nightbell::tasks::receive::Pace;
+use ports::Clock;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::moto::MOTO;
+
+const PROJECT: &str = r#"
+estate: demo
+region: REGION
+console_url: http://127.0.0.1:5000
+services: {}
+sign_links_with: "${secret.link_key}"
+"#;
+
+const ALARMS: &str = r#"
+alarms:
+  - name: errors
+    description: Visitors see a dash.
+    metric: { namespace: AWS/Lambda, name: Errors, dimensions: { FunctionName: f }, stat: Sum, period: 1m }
+    threshold: "> 0"
+    severity: page
+  - name: rings
+    metric: { namespace: AWS/Lambda, name: Throttles, dimensions: { FunctionName: f }, stat: Sum, period: 1m }
+    threshold: "> 0"
+    actions: direct
+"#;
+
+const ROUTES: &str = r#"
+receivers: { oncall: { sns: "arn:aws:sns:REGION:123456789012:oncall" } }
+route: { receiver: oncall, group_by: [alarm], group_wait: WAIT, group_interval: 1s }
+"#;
+
+/// An account with a queue for changes, a journal, a topic, and a queue that sees its mails.
+struct World {
+    region: &'static str,
+    estate: model::Estate,
+    clock: SteppedClock,
+    /// What was mailed, oldest first.
+    mails: Vec<String>,
+}
+
+/// A daemon.
+struct Running {
+    serving: Serving,
+    stop: CancellationToken,
+}
+
+impl World {
+    fn new(region: &'static str, wait: &str) -> World {
+        let mut files = model::load::Files::new("nightbell.yaml");
+        let routes = ROUTES.replace("REGION", region).replace("WAIT", wait);
+        files.insert("nightbell.yaml", PROJECT.replace("REGION", region));
+        files.insert("alarms/web.yaml", ALARMS);
+        files.insert("alarms/routes.yaml", routes);
+        let loaded = model::load::estate(&files, &[]);
+        let errors = loaded.problems.iter();
+        let errors: Vec<_> = errors.filter(|p| p.level == model::Level::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        let world = World {
+            region,
+            estate: loaded.estate.unwrap(),
+            clock: SteppedClock::new(present()),
+            mails: Vec::new(),
+        };
+        for queue in ["changes", "changes-dlq", "sink"] {
+            world.boto("sqs", "create_queue", json!({ "QueueName": queue }));
+        }
+        world.boto("sns", "create_topic", json!({ "Name": "oncall" }));
+        let topic = format!("arn:aws:sns:{region}:123456789012:oncall");
+        let sink = format!("arn:aws:sqs:{region}:123456789012:sink");
+        let subscribe = json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": sink });
+        world.boto("sns", "subscribe", subscribe);
+        let key = json!({ "Name": "link_key", "SecretString": "a key of the tests" });
+        world.boto("secretsmanager", "create_secret", key);
+        let attribute = |name, kind| json!({ "AttributeName": name, "AttributeType": kind });
+        let table = json!({
+            "TableName": "journal", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }, { "AttributeName": "sk", "KeyType": "RANGE" }],
+            "AttributeDefinitions": [attribute("pk", "S"), attribute("sk", "N")],
+        });
+        world.boto("dynamodb", "create_table", table);
+        world
+    }
+
+    fn boto(&self, service: &str, operation: &str, params: Value) -> Value {
+        MOTO.boto_in(self.region, service, operation, params.clone())
+            .unwrap_or_else(|code| panic!("boto3 {service}.{operation}({params}): {code}"))
+    }
+
+    fn url(&self, queue: &str) -> String {
+        let found = self.boto("sqs", "get_queue_url", json!({ "QueueName": queue }));
+        found["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
+    async fn posts(&self) -> Posts {
+        let config = aws::connect(Settings {
+            region: Some(self.region.into()),
+            endpoint: Some(MOTO.endpoint.clone()),
+            profile: None,
+            keys: Some(Keys {
+                id: "daemon".into(),
+                secret: "test".into(),
+            }),
+            retries: None,
+        })
+        .await;
+        let cloudwatch = Arc::new(aws::CloudWatch::new(&config));
+        Posts {
+            ports: Ports {
+                metrics: cloudwatch.clone(),
+                logs: Arc::new(aws::Logs::new(&config)),
+                traces: Arc::new(aws::XRay::new(&config)),
+                alarms: cloudwatch,
+                journal: Arc::new(aws::Journal::new(&config, "journal")),
+                topics: Arc::new(aws::Sns::new(&config)),
+                mail: Arc::new(aws::Ses::new(&config)),
+                secrets: Arc::new(aws::SecretsManager::new(&config)),
+                queues: Arc::new(aws::Sqs::new(&config)),
+                operations: Arc::new(aws::Operations::new(&config)),
+                plane: Some(Arc::new(aws::ControlPlane::new(&config, None))),
+            },
+            leases: Arc::new(aws::Leases::new(&config, "journal")),
+        }
+    }
+
+    async fn start(&self, holder: &str) -> Running {
+        self.start_at(holder, &self.clock).await
+    }
+
+    /// A daemon with a clock of its own.
+    async fn start_at(&self, holder: &str, clock: &SteppedClock) -> Running {
+        let stop = CancellationToken::new();
+        let options = Options {
+            clock: Arc::new(clock.clone()),
+            estate: self.estate.clone(),
+            posts: self.posts().await,
+            holder: holder.into(),
+            queue: "changes".into(),
+            dead_letter: "changes-dlq".into(),
+            account: "123456789012".into(),
+            pace: Pace {
+                visibility: Duration::from_secs(3),
+                wait: Duration::from_secs(1),
+            },
+        };
+        Running {
+            serving: Serving::start(options, &stop).await.unwrap(),
+            stop,
+        }
+    }
+
+    /// EventBridge's message of a change, into the queue.
+    fn change(&self, alarm: &str, from: &str, to: &str, at: Time) {
+        let event = json!({
+            "version": "0", "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
+            "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch",
+            "account": "123456789012", "time": at, "region": self.region,
+            "resources": [format!("arn:aws:cloudwatch:{}:123456789012:alarm:{alarm}", self.region)],
+            "detail": {
+                "alarmName": alarm,
+                "state": { "value": to, "reason": "tested", "timestamp": at },
+                "previousState": { "value": from, "reason": "tested", "timestamp": at },
+            },
+        });
+        self.send("changes", &event.to_string());
+    }
+
+    fn send(&self, queue: &str, body: &str) {
+        let message = json!({ "QueueUrl": self.url(queue), "MessageBody": body });
+        self.boto("sqs", "send_message", message);
+    }
+
+    /// Takes the mails that arrived.
+    fn look(&mut self) {
+        let url = self.url("sink");
+        let ask = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
+        let answer = self.boto("sqs", "receive_message", ask);
+        for message in answer["Messages"].as_array().into_iter().flatten() {
+            let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            self.mails
+                .push(body["Subject"].as_str().unwrap().to_owned());
+            let handle = &message["ReceiptHandle"];
+            let delete = json!({ "QueueUrl": url, "ReceiptHandle": handle });
+            self.boto("sqs", "delete_message", delete);
+        }
+    }
+
+    async fn journal(&self) -> Vec<Entry> {
+        let journal = self.posts().await.ports.journal;
+        let all = journal.read(0, 10_000).await.unwrap();
+        all.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Steps the clock by a second; what was due before has happened.
+    async fn step(&self, daemons: &[&Running]) {
+        for daemon in daemons {
+            daemon.serving.settled().await;
+        }
+        self.clock.advance_by(Duration::from_secs(1));
+        for daemon in daemons {
+            daemon.serving.settled().await;
+        }
+    }
+
+    /// Steps the clock until there are so many mails.
+    async fn mails(&mut self, n: usize, daemons: &[&Running]) {
+        for _ in 0..90 {
+            self.look();
+            if self.mails.len() >= n {
+                return;
+            }
+            self.step(daemons).await;
+        }
+        let journal = self.journal().await;
+        panic!("{n} mails are expected: {:?}; {journal:#?}", self.mails);
+    }
+
+    /// Waits until the journal says something so many times; the clock all but stands still: who
+    /// waits for messages asks again a millisecond later.
+    async fn entries(&self, n: usize, wanted: impl Fn(&Entry) -> bool) {
+        let begun = std::time::Instant::now();
+        loop {
+            let journal = self.journal().await;
+            if journal.iter().filter(|e| wanted(e)).count() >= n {
+                return;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "{journal:#?}");
+            self.clock.advance_by(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Running {
+    /// As a crash: everything ends where it stands.
+    fn kill(self) {
+        drop(self.serving);
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.serving.stopped().await;
+    }
+}
+
+fn present() -> Time {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Time::from_millis(now.as_millis() as i64)
+}
+
+fn is_sent(entry: &Entry) -> bool {
+    matches!(entry, Entry::Sent { .. })
+}
+
+fn is_received(entry: &Entry) -> bool {
+    matches!(entry, Entry::Received { .. })
+}
+
+fn holds(daemon: &Running) -> bool {
+    daemon
+        .serving
+        .daemon
+        .duty
+        .as_ref()
+        .unwrap()
+        .lease()
+        .is_some()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_daemons_and_a_fail_over_mail_once() {
+    let mut w = World::new("eu-west-2", "5s");
+    let a = w.start("a").await;
+    a.serving.settled().await;
+    let b = w.start("b").await;
+    b.serving.settled().await;
+    assert!(holds(&a) && !holds(&b));
+    // The same change three times, over two paths; whoever receives it.
+    let at = w.clock.now();
+    w.change("errors", "OK", "ALARM", at);
+    w.change("errors", "OK", "ALARM", at);
+    let sns = json!({
+        "AlarmName": "errors", "NewStateValue": "ALARM", "OldStateValue": "OK", "NewStateReason": "tested",
+        "StateChangeTime": at, "AWSAccountId": "123456789012", "Region": "EU (London)",
+        "AlarmArn": format!("arn:aws:cloudwatch:{}:123456789012:alarm:errors", w.region),
+    });
+    let topic = format!("arn:aws:sns:{}:123456789012:alarms", w.region);
+    let wrapped = json!({ "Type": "Notification", "TopicArn": topic, "Message": sns.to_string() });
+    w.send("changes", &wrapped.to_string());
+    w.entries(1, is_received).await;
+    // The holder dies within `group_wait`: what was received is in the journal, and the other one
+    // mails it when its lease has ended.
+    a.kill();
+    let died = w.clock.now();
+    w.mails(1, &[&b]).await;
+    let took = w.clock.now().since(died);
+    assert!(
+        took < Duration::from_secs(30),
+        "the fail-over took {took:?}"
+    );
+    w.entries(1, is_sent).await;
+    // Whoever comes next does not mail again what was mailed, and mails the recovery.
+    b.kill();
+    let c = w.start("c").await;
+    w.change("errors", "ALARM", "OK", w.clock.now());
+    w.entries(2, is_received).await;
+    w.mails(2, &[&c]).await;
+    w.entries(2, is_sent).await;
+    for _ in 0..30 {
+        w.step(&[&c]).await;
+    }
+    c.end().await;
+    w.look();
+    assert_eq!(w.mails.len(), 2, "{:?}", w.mails);
+    let journal = w.journal().await;
+    assert_eq!(journal.iter().filter(|e| is_received(e)).count(), 2);
+    assert_eq!(journal.iter().filter(|e| is_sent(e)).count(), 2);
+    let mut engine = response::Engine::new(w.estate.routes.as_ref().unwrap());
+    assert_eq!(response::verify(&mut engine, (1..).zip(&journal)), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_was_replaced_without_knowing_it_mails_nothing() {
+    let mut w = World::new("eu-west-3", "0s");
+    // Its clock stands still, as that of a process that was suspended.
+    let slow = SteppedClock::new(w.clock.now());
+    let a = w.start_at("a", &slow).await;
+    a.serving.settled().await;
+    w.clock.advance_by(Duration::from_secs(3600));
+    let b = w.start("b").await;
+    b.serving.settled().await;
+    assert!(
+        holds(&a) && holds(&b),
+        "both believe that they hold the lease"
+    );
+    let at = w.clock.now();
+    w.change("errors", "OK", "ALARM", at);
+    w.entries(1, is_received).await;
+    // Both are asked to decide and send at once, again and again.
+    for _ in 0..10 {
+        a.serving.daemon.respond.poke();
+        b.serving.daemon.respond.poke();
+        w.step(&[&b]).await;
+    }
+    w.mails(1, &[&b]).await;
+    w.entries(1, is_sent).await;
+    a.kill();
+    b.end().await;
+    w.look();
+    assert_eq!(w.mails.len(), 1, "{:?}", w.mails);
+    let journal = w.journal().await;
+    let claims = journal.iter().filter_map(|e| match e {
+        Entry::Claimed { by, .. } => Some(by.as_str()),
+        _ => None,
+    });
+    assert_eq!(claims.collect::<Vec<_>>(), ["b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_is_told_late_and_a_resolve_is_never_lost() {
+    let mut w = World::new("eu-north-1", "0s");
+    let alarm = json!({
+        "AlarmName": "errors", "Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum",
+        "Period": 60, "EvaluationPeriods": 1, "Threshold": 0.0, "ComparisonOperator": "GreaterThanThreshold",
+    });
+    w.boto("cloudwatch", "put_metric_alarm", alarm);
+    let set = |w: &World, state: &str| {
+        let set = json!({ "AlarmName": "errors", "StateValue": state, "StateReason": "tested" });
+        w.boto("cloudwatch", "set_alarm_state", set);
+    };
+    // Nobody runs, and no event comes.
+    set(&w, "ALARM");
+    w.clock.advance_by(Duration::from_secs(60));
+    let a = w.start("a").await;
+    w.mails(1, &[&a]).await;
+    let is_late = |e: &Entry| matches!(e, Entry::Received { arrival, .. } if arrival.late);
+    w.entries(1, is_late).await;
+    w.entries(1, is_sent).await;
+    a.end().await;
+    // It recovers, fires and recovers once more while nobody runs.
+    for state in ["OK", "ALARM", "OK"] {
+        set(&w, state);
+    }
+    w.clock.advance_by(Duration::from_secs(120));
+    let b = w.start("b").await;
+    w.mails(2, &[&b]).await;
+    w.entries(2, is_sent).await;
+    b.end().await;
+    // Looking again finds nothing more.
+    let c = w.start("c").await;
+    let before = w.journal().await.iter().filter(|e| is_received(e)).count();
+    for _ in 0..3 {
+        w.clock.advance_by(Duration::from_secs(300));
+        w.step(&[&c]).await;
+    }
+    let after = w.journal().await.iter().filter(|e| is_received(e)).count();
+    assert_eq!(after, before);
+    c.end().await;
+    w.look();
+    assert_eq!(w.mails.len(), 2, "{:?}", w.mails);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_is_put_aside_and_an_alarm_that_mails_itself_is_not_mailed_again() {
+    let mut w = World::new("ca-central-1", "0s");
+    let a = w.start("a").await;
+    w.send("changes", "hello");
+    w.change("rings", "OK", "ALARM", w.clock.now());
+    w.entries(1, is_received).await;
+    w.step(&[&a]).await;
+    // The topic was mailed by CloudWatch itself for the alarm with `actions: direct`.
+    w.entries(
+        1,
+        |e| matches!(e, Entry::Sent { message, .. } if message == "the alarms' own actions"),
+    )
+    .await;
+    w.change("errors", "OK", "ALARM", w.clock.now());
+    w.entries(2, is_received).await;
+    w.mails(1, &[&a]).await;
+    let aside = json!({
+        "QueueUrl": w.url("changes-dlq"), "MessageAttributeNames": ["All"], "WaitTimeSeconds": 10,
+    });
+    let aside = w.boto("sqs", "receive_message", aside);
+    assert_eq!(aside["Messages"][0]["Body"], "hello");
+    let reason = &aside["Messages"][0]["MessageAttributes"]["reason"]["StringValue"];
+    assert!(reason.as_str().unwrap().contains("not JSON"), "{reason}");
+    a.end().await;
+    w.look();
+    assert_eq!(w.mails.len(), 1, "{:?}", w.mails);
+    assert!(w.mails[0].contains("Errors"), "{:?}", w.mails);
+    // What was understood is gone from the queue.
+    let ask = json!({ "QueueUrl": w.url("changes"), "AttributeNames": ["All"] });
+    let left = w.boto("sqs", "get_queue_attributes", ask);
+    assert_eq!(left["Attributes"]["ApproximateNumberOfMessages"], "0");
+    assert_eq!(
+        left["Attributes"]["ApproximateNumberOfMessagesNotVisible"],
+        "0"
+    );
+}

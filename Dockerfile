@@ -22,4 +22,4 @@ EXPOSE 5000
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
 ENTRYPOINT ["/usr/bin/nightbell"]
-CMD ["serve", "--listen", "0.0.0.0:5000"]
+CMD ["serve", "--health", "0.0.0.0:5000", "--listen", "127.0.0.1:5001"]

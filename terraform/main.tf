@@ -151,7 +151,8 @@ module "daemon" {
   architecture       = var.architecture
   size               = { min = var.asg_min_size, max = var.asg_max_size, desired = var.asg_desired_capacity }
   image_tag          = var.image_tag
-  queue_url          = module.alerting.queue_url
+  queue_name         = module.alerting.queue_name
+  dead_letter_name   = module.alerting.dead_letter_name
   queue_arn          = module.alerting.queue_arn
   dead_letter_arn    = module.alerting.dead_letter_arn
   topic_arns         = values(module.alerting.topic_arns)
@@ -219,6 +220,7 @@ module "pipeline" {
   environment        = var.environment
   repository         = var.github_repo
   connection_arn     = var.github_connection_arn
+  state_bucket       = coalesce(var.state_bucket, "${var.project}-terraform-${local.account}")
   apply_policy_arns  = var.pipeline_policy_arns
   partition          = data.aws_partition.this.partition
   account            = local.account

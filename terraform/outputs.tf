@@ -85,8 +85,13 @@ output "functions" {
   value = concat(
     [module.counter.services.function, module.resize.services.function, module.resize.services.sweep],
     [module.announcement.services.function, module.announcement.services.notify, module.announcement.services.fan_out],
-    values(module.posting.services.functions),
+    values(module.posting.services.functions), [module.posting.authorizer],
   )
+}
+
+output "link_secret" {
+  description = "The secret that signs the links in mails; terraform/deploy/secrets fills it. Null without the daemon's host."
+  value       = var.daemon_host ? module.daemon[0].link_secret : null
 }
 
 output "image_repository" {

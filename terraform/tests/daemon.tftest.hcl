@@ -20,7 +20,8 @@ variables {
   architecture       = "arm64"
   size               = { min = 1, max = 2, desired = 1 }
   image_tag          = "0123abc"
-  queue_url          = "https://sqs.us-east-1.amazonaws.com/123456789012/changes"
+  queue_name         = "changes"
+  dead_letter_name   = "changes-dlq"
   queue_arn          = "arn:aws:sqs:us-east-1:123456789012:changes"
   dead_letter_arn    = "arn:aws:sqs:us-east-1:123456789012:dead"
   topic_arns         = ["arn:aws:sns:us-east-1:123456789012:oncall"]

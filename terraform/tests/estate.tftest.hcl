@@ -101,6 +101,11 @@ run "the_estate_as_it_is" {
     condition     = jsondecode(module.announcement.api_body).components.schemas.Event.required == ["title", "description", "date"]
     error_message = "an event's model asks for something else"
   }
+  # The group is judged at the gateway.
+  assert {
+    condition     = jsondecode(module.posting.api_body).components.securitySchemes.pool["x-amazon-apigateway-authorizer"].type == "token" && can(jsondecode(module.posting.api_body).paths["/api/admin/jobs"].get.security)
+    error_message = "the admin's API asks nobody"
+  }
   # A link in a mail is opened by whoever has it.
   assert {
     condition     = !can(jsondecode(module.announcement.api_body).paths["/subscriptions/{id}/unsubscribe"].post.security)

@@ -223,6 +223,8 @@ def walked(steps, work):
     if len(alarms) < 10:
         raise Failed(f"`nightbell apply` made {alarms}")
     log(f"nightbell keeps {len(alarms)} alarms on what Terraform made")
+    if services.get("host"):
+        steps.daemon(services, folder)
     steps.nightbell(folder, "destroy", "--yes", *quotas)
     alarms = walk.left_over(steps.endpoint).get("alarms", [])
     if alarms != [f"{steps.output['estate']}-heartbeat"]:

@@ -233,17 +233,54 @@ class Walk:
         hold("january_14_0_DressUpYourPet.jpg" in json.dumps(event), "the queue of posts does not know the picture")
         log("a picture in the bucket waits to be posted")
 
+    def daemon(self, services, folder):
+        """A change of a page's alarm, as EventBridge tells it, becomes a message of the topic."""
+        self.aws("secretsmanager").put_secret_value(SecretId=self.output["link_secret"], SecretString="a key of the tests")
+        settings = {
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true", "NIGHTBELL_DATA": str(folder / ".nightbell"),
+            "NIGHTBELL_JOURNAL": services["host"]["journal"], "NIGHTBELL_QUEUE": services["alerting"]["queue"],
+            "NIGHTBELL_DEAD_LETTER": services["alerting"]["dlq"],
+        }
+        log_file = folder / "serve.log"
+        with log_file.open("w") as said:
+            process = subprocess.Popen(
+                [self.binaries / "nightbell-aws", "--config", folder / "nightbell.yaml", "serve", "--listen", "127.0.0.1:0", "--observe-only"],
+                env={**os.environ, **settings}, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+            )
+        try:
+            self.change("counter-errors")
+            until = time.monotonic() + 90
+            while not (told := [m for m in self.messages() if "counter-errors" in json.dumps(m)]):
+                hold(process.poll() is None and time.monotonic() < until, f"nobody was told: {log_file.read_text()[-3000:]}")
+                time.sleep(0.5)
+        finally:
+            process.terminate()
+            process.wait(60)
+        hold(told[0][0] == services["alerting"]["oncall_topic"], f"{told[0][0]} was told")
+        log(f"the topic was told: {told[0][1]}")
+
+    def messages(self):
+        return json.loads(urllib.request.urlopen(f"{self.endpoint}/nightbell/told").read())["messages"]
+
+    def change(self, alarm):
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+        said = {"reason": "walked", "timestamp": now}
+        self.aws("events").put_events(Entries=[{
+            "Source": "aws.cloudwatch", "DetailType": "CloudWatch Alarm State Change",
+            "Detail": json.dumps({"alarmName": alarm, "state": {"value": "ALARM", **said}, "previousState": {"value": "OK", **said}}),
+            "Resources": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{alarm}"],
+        }])
+
     # --- Alarms: what the daemon needs is there, and nothing stays behind ---
 
     def alarm(self, services):
-        change = {"alarmName": "walk", "state": {"value": "ALARM", "timestamp": "2026-01-05T08:00:00.000+0000"}, "previousState": {"value": "OK"}}
-        self.aws("events").put_events(Entries=[{
-            "Source": "aws.cloudwatch", "DetailType": "CloudWatch Alarm State Change", "Detail": json.dumps(change),
-            "Resources": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:walk"],
-        }])
+        self.change("walk")
         event = self.queue_event(services["alerting"]["queue"])
         body = json.loads(event["Records"][0]["body"])
         hold(body["detail-type"] == "CloudWatch Alarm State Change" and body["detail"]["alarmName"] == "walk", f"the daemon's queue got {body}")
+        # Of an alarm that nobody knows; the next one is the daemon's.
+        self.aws("sqs").purge_queue(QueueUrl=self.output["alarm_queue_url"])
         log("a change of an alarm went by the rule into the daemon's queue")
 
 

@@ -32,10 +32,18 @@ locals {
         }
       } : name => value if method.model != null },
       # An access token, which has this scope when it was got through the pool's own pages.
-      { for name, value in { security = [{ pool = ["openid"] }] } : name => value if method.signed_in },
+      { for name, value in { security = [{ pool = var.authorizer_arn == null ? ["openid"] : [] }] } : name => value if method.signed_in },
     ) },
     { options = local.preflight },
   ) }
+  # A pool's own authorizer, or a function that looks at groups, too.
+  authorizers = {
+    type                         = var.authorizer_arn == null ? "cognito_user_pools" : "token"
+    providerARNs                 = var.authorizer_arn == null ? [var.user_pool_arn] : null
+    authorizerUri                = var.authorizer_arn == null ? null : "arn:${var.settings.partition}:apigateway:${var.settings.region}:lambda:path/2015-03-31/functions/${coalesce(var.authorizer_arn, "none")}/invocations"
+    identityValidationExpression = var.authorizer_arn == null ? null : "^Bearer [-0-9A-Za-z_.]+$"
+    authorizerResultTtlInSeconds = var.authorizer_arn == null ? 300 : 60
+  }
   body = {
     openapi = "3.0.1"
     info    = { title = var.name, description = var.description, version = "1" }
@@ -45,15 +53,11 @@ locals {
       { for name, value in {
         securitySchemes = {
           pool = {
-            type                           = "apiKey"
-            name                           = "Authorization"
-            in                             = "header"
-            "x-amazon-apigateway-authtype" = "cognito_user_pools"
-            "x-amazon-apigateway-authorizer" = {
-              type                         = "cognito_user_pools"
-              providerARNs                 = [var.user_pool_arn]
-              authorizerResultTtlInSeconds = 300
-            }
+            type                             = "apiKey"
+            name                             = "Authorization"
+            in                               = "header"
+            "x-amazon-apigateway-authtype"   = var.authorizer_arn == null ? "cognito_user_pools" : "custom"
+            "x-amazon-apigateway-authorizer" = { for name, value in local.authorizers : name => value if value != null }
           }
         }
       } : name => value if var.signs_in },
@@ -184,4 +188,14 @@ resource "aws_lambda_permission" "invoke" {
   qualifier     = var.function.alias
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/*/*"
+}
+
+resource "aws_lambda_permission" "authorize" {
+  count         = var.authorizer_arn == null ? 0 : 1
+  statement_id  = "gateway"
+  action        = "lambda:InvokeFunction"
+  function_name = var.authorizer.name
+  qualifier     = var.authorizer.alias
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/authorizers/*"
 }

@@ -46,6 +46,18 @@ variable "user_pool_arn" {
   default     = null
 }
 
+variable "authorizer_arn" {
+  description = "The alias of a function that judges tokens in the pool's place, as an ARN made of names; null for the pool."
+  type        = string
+  default     = null
+}
+
+variable "authorizer" {
+  description = "The same as it was made: who may be invoked."
+  type        = object({ name = string, alias = string })
+  default     = null
+}
+
 variable "signs_in" {
   description = "Whether any route asks for a token of the pool."
   type        = bool

@@ -65,7 +65,8 @@ resource "aws_dynamodb_table" "journal" {
 
 resource "aws_secretsmanager_secret" "links" {
   #checkov:skip=CKV2_AWS_57:a new key ends every link in mails that are out; it is rotated by terraform/deploy/secrets after a leak
-  name                    = "${var.name}/link-key"
+  # `$${secret.NAME}` in the project file is this very name, and has to be an identifier.
+  name                    = "${replace(var.name, "-", "_")}_link_key"
   description             = "signs the links in mails"
   kms_key_id              = var.key_arn
   recovery_window_in_days = var.protected ? 30 : 0
@@ -144,14 +145,15 @@ resource "aws_launch_template" "daemon" {
   instance_type = var.instance_type
   ebs_optimized = true
   user_data = base64encode(templatefile("${path.module}/start.sh.tftpl", {
-    image   = local.image
-    region  = var.region
-    bucket  = aws_s3_bucket.sources.bucket
-    journal = aws_dynamodb_table.journal.name
-    queue   = var.queue_url
-    drain   = local.drain_seconds
-    log     = aws_cloudwatch_log_group.daemon.name
-    level   = var.log_level
+    image       = local.image
+    region      = var.region
+    bucket      = aws_s3_bucket.sources.bucket
+    journal     = aws_dynamodb_table.journal.name
+    queue       = var.queue_name
+    dead_letter = var.dead_letter_name
+    drain       = local.drain_seconds
+    log         = aws_cloudwatch_log_group.daemon.name
+    level       = var.log_level
   }))
 
   iam_instance_profile {

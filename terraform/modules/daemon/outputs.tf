@@ -33,6 +33,10 @@ output "sources_bucket" {
   value = aws_s3_bucket.sources.bucket
 }
 
+output "link_secret" {
+  value = aws_secretsmanager_secret.links.name
+}
+
 output "group" {
   value = aws_autoscaling_group.daemon.name
 }

@@ -47,7 +47,7 @@ locals {
     },
     { Sid = "Sources", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${aws_s3_bucket.sources.arn}/*"] },
     { Sid = "SourceList", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [aws_s3_bucket.sources.arn] },
-    { Sid = "Receive", Effect = "Allow", Action = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], Resource = [var.queue_arn] },
+    { Sid = "Receive", Effect = "Allow", Action = ["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], Resource = [var.queue_arn] },
     { Sid = "Poison", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [var.dead_letter_arn] },
     { Sid = "Tell", Effect = "Allow", Action = ["sns:Publish"], Resource = var.topic_arns },
     { Sid = "Keys", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.key_arn, var.alerts_key_arn] },

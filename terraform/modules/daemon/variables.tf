@@ -73,8 +73,13 @@ variable "image_tag" {
   type        = string
 }
 
-variable "queue_url" {
+variable "queue_name" {
   description = "Where changes of alarms arrive."
+  type        = string
+}
+
+variable "dead_letter_name" {
+  description = "Where what cannot be read goes."
   type        = string
 }
 
@@ -84,7 +89,7 @@ variable "queue_arn" {
 }
 
 variable "dead_letter_arn" {
-  description = "Where what cannot be read goes."
+  description = "The same as an ARN."
   type        = string
 }
 

@@ -117,6 +117,10 @@ resource "aws_codebuild_project" "this" {
       name  = "NIGHTBELL_ENVIRONMENT"
       value = var.environment
     }
+    environment_variable {
+      name  = "STATE_BUCKET"
+      value = var.state_bucket
+    }
   }
   logs_config {
     cloudwatch_logs {

@@ -24,6 +24,11 @@ variable "branch" {
   default     = "main"
 }
 
+variable "state_bucket" {
+  description = "The bucket of the state."
+  type        = string
+}
+
 variable "apply_policy_arns" {
   description = "What the stage Apply may."
   type        = list(string)

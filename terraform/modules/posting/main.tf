@@ -8,8 +8,9 @@ locals {
   # SQS delays end at 15 minutes: to try again after 20 is a visibility timeout of 20, and two receives.
   retry = { visibility = 1200, receives = 2 }
   # Signed addresses are good for 900 seconds, and an answer that is kept has the rest of them.
-  ttl     = { images = 60 }
-  sign_in = "https://${var.people.domain_prefix}.auth.${var.context.region}.amazoncognito.com"
+  ttl      = { images = 60 }
+  schedule = "cron(0 8 ? * MON-FRI *)"
+  sign_in  = "https://${var.people.domain_prefix}.auth.${var.context.region}.amazoncognito.com"
   environment = {
     JOBS_TABLE                 = aws_dynamodb_table.jobs.name
     AUDIT_TABLE                = aws_dynamodb_table.audit.name
@@ -275,6 +276,7 @@ resource "aws_s3_bucket_notification" "pictures" {
     queue_arn     = module.post_queue.arn
     events        = ["s3:ObjectCreated:*"]
     filter_prefix = "images/"
+    filter_suffix = ".jpg"
   }
   depends_on = [aws_sqs_queue_policy.post]
 }
@@ -283,7 +285,8 @@ resource "aws_s3_bucket_notification" "pictures" {
 module "schedule" {
   source       = "../schedule"
   name         = "${var.name}-generate"
-  expression   = "cron(0 8 ? * MON-FRI *)"
+  says         = "posting-daily"
+  expression   = local.schedule
   zone         = var.zone
   target       = module.generate_queue.arn
   actions      = ["sqs:SendMessage"]
@@ -296,7 +299,7 @@ module "generate" {
   source      = "../function"
   name        = "${var.name}-generate"
   description = "asks for a picture of each of today's days"
-  package     = "generate"
+  package     = "posting-generate"
   memory      = 512
   timeout     = 300
   settings    = var.functions
@@ -305,7 +308,7 @@ module "generate" {
     { sid = "Pictures", actions = ["s3:GetObject", "s3:PutObject"], resources = ["${aws_s3_bucket.pictures.arn}/*"] },
     { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.pictures.arn] },
     { sid = "Taken", actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], resources = [module.generate_queue.arn] },
-    { sid = "Dead", actions = ["sqs:SendMessage"], resources = [module.generate_queue.dead_letter_arn, module.post_queue.arn] },
+    { sid = "Dead", actions = ["sqs:SendMessage"], resources = [module.generate_queue.arn, module.generate_queue.dead_letter_arn] },
     local.secret["openai"],
   ])
 }
@@ -314,7 +317,7 @@ module "post" {
   source      = "../function"
   name        = "${var.name}-post"
   description = "posts a picture, once"
-  package     = "post"
+  package     = "posting-post"
   memory      = 512
   timeout     = 120
   settings    = var.functions
@@ -324,15 +327,38 @@ module "post" {
     { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.pictures.arn] },
     { sid = "Taken", actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], resources = [module.post_queue.arn] },
     { sid = "Dead", actions = ["sqs:SendMessage"], resources = [module.post_queue.dead_letter_arn] },
+    { sid = "Depth", actions = ["sqs:GetQueueAttributes"], resources = [module.generate_queue.dead_letter_arn, module.post_queue.dead_letter_arn] },
     local.secret["x"],
   ])
+}
+
+# How the path stands: depths, hours since the last post.
+module "look" {
+  source       = "../schedule"
+  name         = "${var.name}-posting-look"
+  says         = "posting-look"
+  expression   = "rate(5 minutes)"
+  target       = module.post.alias_arn
+  actions      = ["lambda:InvokeFunction"]
+  dead_letters = module.post_queue.dead_letter_arn
+}
+
+# Who may use the admin's API, before the service checks the same: the group is in the token.
+module "authorizer" {
+  source      = "../function"
+  name        = "${var.name}-gallery-authorizer"
+  description = "lets the group admin through"
+  package     = "posting-authorizer"
+  memory      = 128
+  settings    = var.functions
+  environment = { USER_POOL_ISSUER = var.people.issuer, CLIENT_ID = aws_cognito_user_pool_client.page.id }
 }
 
 module "function" {
   source      = "../function"
   name        = local.gallery
   description = "the gallery and its admin"
-  package     = "gallery"
+  package     = "posting"
   timeout     = 29
   settings    = var.functions
   environment = local.environment
@@ -392,15 +418,16 @@ resource "aws_cognito_user_pool_client" "page" {
 }
 
 module "api" {
-  source        = "../api"
-  name          = "${var.name}-gallery-api"
-  description   = "posted pictures, and who makes more of them"
-  function      = { name = module.function.name, alias = module.function.alias }
-  function_arn  = local.alias_arn
-  settings      = var.apis
-  caches        = true
-  signs_in      = true
-  user_pool_arn = var.people.arn
+  source         = "../api"
+  name           = "${var.name}-gallery-api"
+  description    = "posted pictures, and who makes more of them"
+  function       = { name = module.function.name, alias = module.function.alias }
+  function_arn   = local.alias_arn
+  settings       = var.apis
+  caches         = true
+  signs_in       = true
+  authorizer     = { name = module.authorizer.name, alias = module.authorizer.alias }
+  authorizer_arn = "arn:${var.context.partition}:lambda:${var.context.region}:${var.context.account}:function:${var.name}-gallery-authorizer:live"
   routes = {
     "/config.json"                 = { GET = {} }
     "/api/images"                  = { GET = { cache_ttl = local.ttl.images, cache_keys = ["querystring.limit", "querystring.cursor"] } }
@@ -414,8 +441,11 @@ module "api" {
   }
   models = {
     Generate = {
-      type       = "object"
-      properties = { date = { type = "string", pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" } }
+      type = "object"
+      properties = {
+        date = { type = "string", pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }
+        day  = { type = "string" }
+      }
     }
   }
 }

@@ -6,7 +6,9 @@ output "services" {
     dlqs         = { generate = module.generate_queue.dead_letter_name, post = module.post_queue.dead_letter_name }
     api          = module.api.name
     stage        = module.api.stage
-    jobs         = aws_dynamodb_table.jobs.name
+    table        = aws_dynamodb_table.jobs.name
+    zone         = var.zone
+    schedule     = local.schedule
     audit        = aws_dynamodb_table.audit.name
     bucket       = aws_s3_bucket.pictures.bucket
     distribution = module.site.distribution_id
@@ -45,4 +47,8 @@ output "cached" {
 output "started" {
   description = "What queues start, for tests."
   value       = [aws_lambda_event_source_mapping.generate.function_name, aws_lambda_event_source_mapping.post.function_name]
+}
+
+output "authorizer" {
+  value = module.authorizer.name
 }

@@ -38,7 +38,7 @@ resource "aws_scheduler_schedule" "this" {
     arn      = var.target
     role_arn = aws_iam_role.this.arn
     # The shape that ports::events reads; the scheduler fills in the time.
-    input = replace(replace(jsonencode({ schedule = var.name, at = "<aws.scheduler.scheduled-time>", input = null }), "\\u003c", "<"), "\\u003e", ">")
+    input = replace(replace(jsonencode({ schedule = coalesce(var.says, var.name), at = "<aws.scheduler.scheduled-time>", input = null }), "\\u003c", "<"), "\\u003e", ">")
 
     dead_letter_config {
       arn = var.dead_letters

@@ -3,6 +3,12 @@ variable "name" {
   type        = string
 }
 
+variable "says" {
+  description = "What it calls itself to whom it starts; null: its name."
+  type        = string
+  default     = null
+}
+
 variable "expression" {
   description = "rate(...) or cron(...)."
   type        = string

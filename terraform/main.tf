@@ -20,12 +20,13 @@ locals {
   console_url     = local.own_names ? "https://${local.hosts["nightbell"]}" : var.daemon_host ? "https://${module.daemon[0].address}" : null
 
   context = {
-    partition = data.aws_partition.this.partition
-    region    = var.aws_region
-    account   = local.account
-    key_arn   = module.keys.data_arn
-    emulated  = var.emulated
-    protected = var.protected
+    partition   = data.aws_partition.this.partition
+    region      = var.aws_region
+    account     = local.account
+    key_arn     = module.keys.data_arn
+    emulated    = var.emulated
+    protected   = var.protected
+    cdn_metrics = var.cdn_metrics
   }
   functions = {
     packages           = var.packages

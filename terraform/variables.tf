@@ -356,6 +356,12 @@ variable "log_retention_days" {
   }
 }
 
+variable "cdn_metrics" {
+  description = "Whether CloudFront's additional metrics are on (hit rate, latency of origins): 2.40 dollars a month for each of four sites."
+  type        = bool
+  default     = true
+}
+
 variable "trace_sampling" {
   description = "The share of requests that are traced beyond one a second, 0 to 1."
   type        = number

@@ -56,7 +56,7 @@ def judge_gates(rows):
                 kind = "locals"
             if not re.search(r"\b(var|context)\.emulated\b", line):
                 continue
-            if re.match(r"\s+count\s+= var\.emulated \? 0 : 1$", line):
+            if re.match(r"\s+count\s+= var\.emulated (\|\| !var\.\w+ )?\? 0 : 1$", line):
                 gated.add(kind)
             elif kind in ("module", "locals") and re.match(r"\s+emulated\s+= (var|var\.context)\.emulated$", line):
                 continue
@@ -136,7 +136,7 @@ def mocked(folder, problems):
         tests.run("fmt", "-check", "-recursive", "-diff", str(TERRAFORM))
         tests.init()
         tests.run("validate", "-no-color")
-        done = tests.run("test", "-no-color", limit=240)
+        done = tests.run("test", "-no-color", limit=480)
         log(done.stdout.strip().splitlines()[-1])
         # The other root, which makes the bucket of the state.
         plugins = stack.plugin_folder()

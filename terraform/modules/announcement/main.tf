@@ -421,6 +421,7 @@ module "site" {
   api             = { host = module.api.host, stage = module.api.stage }
   host            = var.host
   certificate_arn = var.certificate_arn
+  metrics         = var.context.cdn_metrics
   emulated        = var.context.emulated
   api_paths = [
     { pattern = "/events*", ttl = local.ttl.events },

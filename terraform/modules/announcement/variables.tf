@@ -6,12 +6,13 @@ variable "name" {
 variable "context" {
   description = "Where this stands."
   type = object({
-    partition = string
-    region    = string
-    account   = string
-    key_arn   = string
-    emulated  = bool
-    protected = bool
+    partition   = string
+    region      = string
+    account     = string
+    key_arn     = string
+    emulated    = bool
+    protected   = bool
+    cdn_metrics = bool
   })
 }
 

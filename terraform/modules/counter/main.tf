@@ -61,5 +61,6 @@ module "site" {
   api_paths       = [{ pattern = "/count" }]
   host            = var.host
   certificate_arn = var.certificate_arn
+  metrics         = var.context.cdn_metrics
   emulated        = var.context.emulated
 }

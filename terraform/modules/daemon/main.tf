@@ -153,7 +153,7 @@ resource "aws_launch_template" "daemon" {
     dead_letter = var.dead_letter_name
     drain       = local.drain_seconds
     log         = aws_cloudwatch_log_group.daemon.name
-    level       = var.log_level
+    flag        = { error = "--quiet", warn = "", info = "-v", debug = "-vv" }[var.log_level]
   }))
 
   iam_instance_profile {

@@ -290,6 +290,7 @@ module "site" {
   pictures        = "${local.bucket}.s3.${var.context.region}.amazonaws.com"
   host            = var.host
   certificate_arn = var.certificate_arn
+  metrics         = var.context.cdn_metrics
   emulated        = var.context.emulated
   api_paths = [
     { pattern = "/images*", ttl = local.ttl.images },

@@ -249,7 +249,7 @@ resource "aws_cloudfront_distribution" "this" {
 
 # The additional metrics, in us-east-1 whatever the Region: hit rate, latency of origins, errors by status.
 resource "aws_cloudfront_monitoring_subscription" "this" {
-  count           = var.emulated ? 0 : 1
+  count           = var.emulated || !var.metrics ? 0 : 1
   distribution_id = aws_cloudfront_distribution.this.id
   monitoring_subscription {
     realtime_metrics_subscription_config {

@@ -47,6 +47,12 @@ variable "price_class" {
   default     = "PriceClass_100"
 }
 
+variable "metrics" {
+  description = "Whether the additional metrics are on."
+  type        = bool
+  default     = true
+}
+
 variable "emulated" {
   description = "Whether AWS is the tests' emulator."
   type        = bool

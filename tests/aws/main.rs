@@ -13,6 +13,7 @@ mod inventory;
 mod metrics;
 mod moto;
 mod pictures;
+mod posting;
 mod proxy;
 mod reconcile;
 mod respond;

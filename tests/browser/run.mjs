@@ -21,6 +21,7 @@ import { REBOUND, isRefused } from "./foreign.mjs";
 import { plain } from "./mail.mjs";
 import { start, until } from "./nightbell.mjs";
 import { pictures } from "./pictures.mjs";
+import { posting } from "./posting.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: options } = parseArgs({
@@ -98,6 +99,11 @@ async function story() {
 
   say("an event is announced, told and cancelled");
   await announcement(browser, server, async (shown, name) => {
+    await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
+  });
+
+  say("a date's pictures are drawn, posted and shown");
+  await posting(browser, server, async (shown, name) => {
     await shown.screenshot({ path: join(options.pictures ? temporary : out, `${name}.png`) });
   });
 

@@ -11,6 +11,7 @@ mod composites;
 mod guard;
 mod hands;
 mod pictures;
+mod posting;
 mod restart;
 mod story;
 mod world;

@@ -25,6 +25,7 @@ const RINGS: &[(&str, u8)] = &[
     ("counter", 3),
     ("announcement", 3),
     ("resize", 3),
+    ("posting", 3),
     ("lambda", 3),
     ("nightbell", 3),
 ];
@@ -42,6 +43,8 @@ const SAME_RING: &[(&str, &str)] = &[
     ("nightbell", "announcement"),
     ("lambda", "announcement"),
     ("lambda", "resize"),
+    ("nightbell", "posting"),
+    ("lambda", "posting"),
 ];
 
 /// What ring 0 may not call: clocks, files, the environment, randomness, threads.

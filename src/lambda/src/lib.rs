@@ -8,6 +8,7 @@ pub mod keys;
 pub mod lately;
 pub mod level;
 pub mod pictures;
+pub mod posting;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -5,15 +5,16 @@
 //! answered 502, a throttled one 500, a timed-out one 504, each with API Gateway's body and with
 //! CORS headers, as a gateway response of a deployed API adds them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
+use identity::KeyRing;
 use model::{Dimensions, Unit};
 use ports::Clock;
 use serde_json::json;
@@ -40,6 +41,26 @@ pub struct Api {
     access_log: Stream,
     clock: Arc<dyn Clock>,
     bodies: Semaphore,
+    front: OnceLock<Front>,
+}
+
+/// What a deployed API has beside its gateway.
+#[derive(Default)]
+pub struct Front {
+    /// The header that the CDN in front of it adds to every request, in place of one that is there.
+    pub adds: Option<(HeaderName, HeaderValue)>,
+    /// Who is let through.
+    pub authorizer: Option<Authorizer>,
+}
+
+/// A gateway's authorizer: below a path only people of a group are let through.
+pub struct Authorizer {
+    /// How the paths begin, without the stage.
+    pub prefix: String,
+    /// Who people are.
+    pub people: Arc<KeyRing>,
+    /// Their group.
+    pub group: String,
 }
 
 struct Seen {
@@ -70,6 +91,46 @@ impl Api {
             pump: pump.clone(),
             clock,
             bodies: Semaphore::new(BODIES),
+            front: OnceLock::new(),
+        })
+    }
+
+    /// Puts a front before the API; the first one stays.
+    pub fn stand_behind(&self, front: Front) {
+        // A second one would be a mistake of whoever wires services together, and changes nothing.
+        let _ = self.front.set(front);
+    }
+
+    /// What the front says of a request: the answer, when it goes no further.
+    async fn pass(&self, request: &mut Request) -> Option<Response> {
+        let front = self.front.get()?;
+        if let Some((name, value)) = &front.adds {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        let authorizer = front.authorizer.as_ref()?;
+        let path = request.uri().path();
+        let staged = path
+            .strip_prefix('/')
+            .and_then(|p| p.strip_prefix(self.stage.as_str()))
+            .filter(|rest| rest.starts_with('/'));
+        let guarded = [Some(path), staged]
+            .into_iter()
+            .flatten()
+            .any(|p| p.to_ascii_lowercase().starts_with(&authorizer.prefix));
+        if !guarded || request.method() == Method::OPTIONS {
+            return None;
+        }
+        let token = header_text(request, header::AUTHORIZATION);
+        let token = Some(token.as_str()).filter(|t| !t.is_empty());
+        let group = [authorizer.group.as_str()];
+        let refused = authorizer.people.member(token, &group).await.err()?;
+        Some(match refused.status() {
+            403 => refusal(
+                StatusCode::FORBIDDEN,
+                "User is not authorized to access this resource",
+            ),
+            401 => refusal(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            _ => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
         })
     }
 
@@ -125,7 +186,10 @@ impl Api {
     }
 
     /// The response, the integration's milliseconds, and what went wrong in it.
-    async fn answer(&self, request: Request) -> (Response, f64, Option<String>) {
+    async fn answer(&self, mut request: Request) -> (Response, f64, Option<String>) {
+        if let Some(refused) = self.pass(&mut request).await {
+            return (refused, 0.0, None);
+        }
         let (parts, body) = request.into_parts();
         // Who sends no length may send the most.
         let most = axum::body::HttpBody::size_hint(&body)

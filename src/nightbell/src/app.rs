@@ -119,9 +119,10 @@ impl App {
             faults: &faults,
             clock: clock.clone(),
         };
-        let gateway = Gateway::new(&ground);
+        let prepared = services::prepare(&ground).await?;
+        let gateway = Gateway::new(&ground, &prepared);
         let hosts = Hosts::new(&store, &pump);
-        services::host(&ground, &hosts)
+        services::host(&ground, &prepared, &hosts)
             .with_subscriber(dispatch.clone())
             .await?;
         let mailbox = store.mailbox();

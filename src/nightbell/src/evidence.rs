@@ -167,26 +167,27 @@ pub async fn measure(
     })
 }
 
-/// The error lines of a service's function, alike ones together, newest first.
+/// The error lines of a service's functions, alike ones together, newest first.
 pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<ErrorLines> {
-    let Some(function) = daemon
-        .estate
-        .project
-        .variables
-        .get(&format!("{service}.function"))
-    else {
-        return Ok(ErrorLines::default());
-    };
-    let events = daemon
-        .ports
-        .logs
-        .query(&LogQuery {
+    let (one, several) = (
+        format!("{service}.function"),
+        format!("{service}.functions."),
+    );
+    let variables = &daemon.estate.project.variables;
+    let functions = variables
+        .iter()
+        .filter(|(key, _)| **key == one || key.starts_with(&several));
+    let mut events = Vec::new();
+    for (_, function) in functions {
+        let query = LogQuery {
             group: format!("/aws/lambda/{function}"),
             span,
             terms: vec!["ERROR".into()],
             limit: MAX_LINES,
-        })
-        .await?;
+        };
+        events.extend(daemon.ports.logs.query(&query).await?);
+    }
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
     Ok(ErrorLines {
         more: events.len() >= MAX_LINES,
         kinds: alike(&events, |trace| daemon.link(&format!("/traces/{trace}"))),

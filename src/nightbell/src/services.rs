@@ -1,6 +1,7 @@
 //! The services behind the local gateway, wired to the local store.
 
 mod announcement;
+mod posting;
 mod resize;
 
 use std::collections::BTreeMap;
@@ -27,14 +28,17 @@ use telemetry::xray::Sampling;
 
 use crate::http::problem::Problem;
 
+pub use self::posting::StandIns;
+
 /// The services that this version runs locally.
-pub const RUNNING: &[&str] = &["counter", "resize", "announcement"];
+pub const RUNNING: &[&str] = &["counter", "resize", "announcement", "posting"];
 
 /// What our own code emits: the catalogue that `check` holds alarms and dashboards against.
 pub fn declared() -> Vec<Declared> {
     let mut all = counter::declared();
     all.extend(::resize::declared());
     all.extend(::announcement::declared());
+    all.extend(::posting::declared());
     all
 }
 
@@ -43,6 +47,7 @@ pub fn declared() -> Vec<Declared> {
 pub struct Gateway {
     apis: Arc<BTreeMap<String, Arc<Api>>>,
     pictures: Option<Arc<::resize::Platform>>,
+    stand_ins: Option<Arc<StandIns>>,
 }
 
 /// What the services are built on.
@@ -83,15 +88,34 @@ pub async fn define_tables(project: &Project, store: &local::Store) -> ports::Re
     if let Some(table) = resize::table(project) {
         store.tables().define(&table).await?;
     }
-    announcement::define(project, store).await
+    announcement::define(project, store).await?;
+    posting::define(project, store).await
+}
+
+/// What services need to have running before they start.
+pub struct Prepared {
+    posting: Option<posting::Ready>,
+}
+
+/// Starts what stands in for APIs of others where there are no keys.
+///
+/// # Errors
+/// When a port of loopback cannot be had, or a secret cannot be read.
+pub async fn prepare(ground: &Ground<'_>) -> anyhow::Result<Prepared> {
+    Ok(Prepared {
+        posting: posting::prepare(ground).await?,
+    })
 }
 
 /// Starts what invokes the services' functions on events, under the caller's log.
 ///
 /// # Errors
 /// When a queue or table is missing.
-pub async fn host(ground: &Ground<'_>, hosts: &Hosts) -> anyhow::Result<()> {
+pub async fn host(ground: &Ground<'_>, prepared: &Prepared, hosts: &Hosts) -> anyhow::Result<()> {
     announcement::host(ground, hosts).await?;
+    if let Some(ready) = &prepared.posting {
+        posting::host(ground, ready, hosts).await?;
+    }
     hosts.gauges();
     Ok(())
 }
@@ -133,13 +157,17 @@ const WITH_SIGN_IN: &[&str] = &["posting", "resize", "announcement"];
 
 impl Gateway {
     /// The APIs of the services that the project names.
-    pub fn new(ground: &Ground<'_>) -> Gateway {
+    pub fn new(ground: &Ground<'_>, prepared: &Prepared) -> Gateway {
         let mut apis = BTreeMap::new();
         if let Some(api) = counter_api(ground) {
             apis.insert("counter".to_string(), api);
         }
         if let Some(api) = announcement::api(ground) {
             apis.insert("announcement".to_string(), api);
+        }
+        let ready = prepared.posting.as_ref();
+        if let Some(api) = ready.and_then(|ready| posting::api(ground, ready)) {
+            apis.insert("posting".to_string(), api);
         }
         let pictures = resize::pictures(ground).map(|pictures| {
             apis.insert("resize".to_string(), pictures.api);
@@ -148,7 +176,13 @@ impl Gateway {
         Gateway {
             apis: Arc::new(apis),
             pictures,
+            stand_ins: ready.map(|ready| ready.stand_ins.clone()),
         }
+    }
+
+    /// What stands in for OpenAI and X, where the project has the posting path.
+    pub fn stand_ins(&self) -> Option<&Arc<StandIns>> {
+        self.stand_ins.as_ref()
     }
 
     /// The image platform, where the project has one.

@@ -117,6 +117,11 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
             now,
         )
     };
+    // Of several functions the one behind the API.
+    let function = match named("function") {
+        none if none.is_empty() => named("functions.gallery"),
+        function => function,
+    };
     let queries = [
         api("Count", Stat::Sum),
         api("5XXError", Stat::Sum),
@@ -124,7 +129,7 @@ async fn service(daemon: &Daemon, name: &str, now: Time) -> Result<ServiceRow, R
         query(
             "AWS/Lambda",
             "ConcurrentExecutions",
-            ("FunctionName", &named("function")),
+            ("FunctionName", &function),
             Stat::Maximum,
             now,
         ),
@@ -255,6 +260,10 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             .await?
         {
             let t = recorded.transition;
+            // An alarm that gets its first data and is fine is no news.
+            if (t.from, t.to) == (AlarmState::InsufficientData, AlarmState::Ok) {
+                continue;
+            }
             events.push(Event {
                 at: t.at,
                 kind: EventKind::Alarm(t.to),

@@ -73,6 +73,44 @@ class Pool:
         return f"{signed}.{text(signature)}"
 
 
+class Upstreams:
+    """OpenAI's images and X, as far as one picture needs them."""
+
+    def __init__(self):
+        self.posts = []
+        upstreams = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/v1/images/generations":
+                    return self.answer({"created": 1, "data": [{"b64_json": base64.b64encode(png()).decode()}]})
+                if self.path.startswith("/2/media/upload"):
+                    return self.answer({"data": {"id": "1", "media_key": "3_1"}})
+                upstreams.posts.append(json.loads(body)["text"])
+                return self.answer({"data": {"id": str(len(upstreams.posts)), "text": upstreams.posts[-1]}}, 201)
+
+            def do_GET(self):
+                if self.path.startswith("/2/users/me"):
+                    return self.answer({"data": {"id": "1", "username": "walked", "name": "Walked"}})
+                return self.answer({"meta": {"result_count": 0}})
+
+            def answer(self, value, status=200):
+                data = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+
 def text(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -226,12 +264,37 @@ class Walk:
         } for m in messages]}
 
     def posting(self, services):
-        """The picture's way from the bucket to the queue; the functions stand on it where they are built."""
-        names = services["posting"]
-        self.aws("s3").put_object(Bucket=names["bucket"], Key="images/january_14_0_DressUpYourPet.jpg", Body=b"picture")
-        event = self.queue_event(names["queues"]["post"])
-        hold("january_14_0_DressUpYourPet.jpg" in json.dumps(event), "the queue of posts does not know the picture")
-        log("a picture in the bucket waits to be posted")
+        """A date is drawn and posted: queue, picture in the bucket, event, queue, post; the upstreams are stand-ins."""
+        names, upstreams = services["posting"], Upstreams()
+        settings = {"OPENAI_URL": upstreams.address, "X_URL": upstreams.address}
+        days = {"Prompt": 'A ghost for "{day}"', "january": {"14": ["Dress Up Your Pet"]}}
+        self.aws("s3").put_object(Bucket=names["bucket"], Key="national-days.json", Body=json.dumps(days).encode(), ContentType="application/json")
+        estate = self.output["estate"]
+        keys = {name: "walked" for name in ("api_key", "api_secret", "access_token", "access_token_secret")}
+        for name, value in (("openai", "sk-walked"), ("x", json.dumps(keys))):
+            self.aws("secretsmanager").put_secret_value(SecretId=f"{estate}/{name}", SecretString=value)
+        sqs = self.aws("sqs")
+        url = sqs.get_queue_url(QueueName=names["queues"]["generate"])["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"run": "2026-01-14", "by": "ann"}))
+        with self.function("posting-generate", names["functions"]["generate"], settings) as function:
+            # The date becomes a message for each of its pictures.
+            for _ in range(2):
+                self.handled(function, self.queue_event(names["queues"]["generate"]))
+        with self.function("posting-post", names["functions"]["post"], settings) as function:
+            event = self.queue_event(names["queues"]["post"])
+            for _ in range(2):
+                self.handled(function, event)
+        hold(upstreams.posts == ["National Dress Up Your Pet Day!"], f"X was told {upstreams.posts}")
+        log(f"posted from the queue, once: {upstreams.posts[0]}")
+
+    def handled(self, function, event):
+        """Messages of a queue, of which none fails; they are deleted, as Lambda does."""
+        answer = function.invoke(event)
+        hold(not answer["batchItemFailures"], f"{function.name} did not manage {answer}: {''.join(function.said)[-3000:]}")
+        for record in event["Records"]:
+            name = record["eventSourceARN"].rsplit(":", 1)[1]
+            url = self.aws("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            self.aws("sqs").delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
 
     def daemon(self, services, folder):
         """A change of a page's alarm, as EventBridge tells it, becomes a message of the topic."""

@@ -17,8 +17,9 @@ impl<S> AtLeast<S> {
     /// In front of a sink.
     pub fn of(level: Option<&str>, inner: S) -> AtLeast<S> {
         let named = level.and_then(|level| {
-            let same = |known: &&str| known.eq_ignore_ascii_case(level);
-            LEVELS.iter().position(|known| same(&known))
+            LEVELS
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(level))
         });
         AtLeast {
             least: named.unwrap_or(LEVELS.len()),

@@ -93,7 +93,7 @@ class Function:
                 environment[name] = os.environ[name]
         self.name = applied["function_name"]
         self.process = subprocess.Popen(
-            [binary], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            binary if isinstance(binary, list) else [binary], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.said = []
         threading.Thread(target=lambda: self.said.extend(self.process.stdout), daemon=True).start()

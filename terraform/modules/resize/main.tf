@@ -125,9 +125,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "pictures" {
     noncurrent_version_expiration {
       noncurrent_days = 1
     }
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 1
-    }
   }
   rule {
     id     = "given-up-uploads"
@@ -141,6 +138,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "pictures" {
     noncurrent_version_expiration {
       noncurrent_days = 1
     }
+  }
+  rule {
+    id     = "unfinished"
+    status = "Enabled"
+    filter {}
     abort_incomplete_multipart_upload {
       days_after_initiation = 1
     }

@@ -50,6 +50,8 @@ struct World {
     clock: SteppedClock,
     /// What was mailed, oldest first.
     mails: Vec<String>,
+    /// What SNS calls them.
+    ids: Vec<String>,
 }
 
 /// A daemon.
@@ -74,6 +76,7 @@ impl World {
             estate: loaded.estate.unwrap(),
             clock: SteppedClock::new(present()),
             mails: Vec::new(),
+            ids: Vec::new(),
         };
         for queue in ["changes", "changes-dlq", "sink"] {
             world.boto("sqs", "create_queue", json!({ "QueueName": queue }));
@@ -187,15 +190,23 @@ impl World {
     fn look(&mut self) {
         let url = self.url("sink");
         let ask = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
-        let answer = self.boto("sqs", "receive_message", ask);
-        for message in answer["Messages"].as_array().into_iter().flatten() {
-            let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
-            self.mails
-                .push(body["Subject"].as_str().unwrap().to_owned());
-            let handle = &message["ReceiptHandle"];
-            let delete = json!({ "QueueUrl": url, "ReceiptHandle": handle });
-            self.boto("sqs", "delete_message", delete);
+        loop {
+            let answer = self.boto("sqs", "receive_message", ask.clone());
+            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+            if messages.is_empty() {
+                return;
+            }
+            messages.iter().for_each(|message| self.took(&url, message));
         }
+    }
+
+    fn took(&mut self, url: &str, message: &Value) {
+        let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+        let text = |key: &str| body[key].as_str().unwrap().to_owned();
+        self.mails.push(text("Subject"));
+        self.ids.push(text("MessageId"));
+        let delete = json!({ "QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"] });
+        self.boto("sqs", "delete_message", delete);
     }
 
     async fn journal(&self) -> Vec<Entry> {
@@ -449,4 +460,110 @@ async fn poison_is_put_aside_and_an_alarm_that_mails_itself_is_not_mailed_again(
         left["Attributes"]["ApproximateNumberOfMessagesNotVisible"],
         "0"
     );
+}
+
+/// A sequence of numbers that is the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+/// Ten kills; `NIGHTBELL_KILLS` says another number. The one window in which a mail may be doubled
+/// is between SNS's acceptance and the note of it: then the notification was claimed twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_and_nothing_doubled_outside_the_window_however_often_daemons_are_killed() {
+    let kills: u64 = std::env::var("NIGHTBELL_KILLS")
+        .ok()
+        .and_then(|k| k.parse().ok())
+        .unwrap_or(10);
+    let mut w = World::new("sa-east-1", "1s");
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut said: Vec<(String, &str, Time)> = Vec::new();
+    let mut firing = [false; 6];
+    for round in 0..kills {
+        let daemon = w.start(&format!("daemon-{round}")).await;
+        // Load: some changes before each look, and a kill after another number of looks each time.
+        for _ in 0..4 + random.below(14) {
+            for _ in 0..random.below(3) {
+                let alarm = random.below(6) as usize;
+                let (from, to) = match firing[alarm] {
+                    true => ("ALARM", "OK"),
+                    false => ("OK", "ALARM"),
+                };
+                firing[alarm] = !firing[alarm];
+                w.clock.advance_by(Duration::from_millis(1));
+                let (name, at) = (format!("load-{alarm}"), w.clock.now());
+                w.change(&name, from, to, at);
+                said.push((name, to, at));
+            }
+            w.look();
+            w.clock.advance_by(Duration::from_millis(500));
+            tokio::task::yield_now().await;
+        }
+        daemon.kill();
+        // The lease of the dead ends.
+        w.clock.advance_by(Duration::from_secs(30));
+    }
+    let last = w.start("last").await;
+    w.entries(said.len(), is_received).await;
+    for _ in 0..20 {
+        w.step(&[&last]).await;
+    }
+    let pending = last.serving.daemon.engine().pending().count();
+    assert_eq!(pending, 0);
+    last.end().await;
+    w.look();
+    let journal = w.journal().await;
+    for (alarm, to, at) in &said {
+        let found = journal.iter().filter(|e| {
+            matches!(e, Entry::Received { transition: t, .. }
+                if t.alarm == *alarm && t.at == *at && t.to.as_str() == *to)
+        });
+        assert_eq!(found.count(), 1, "{alarm} {to} {at}");
+    }
+    let told: Vec<&model::NotificationId> = journal
+        .iter()
+        .filter_map(|e| match e {
+            Entry::Notify { notification } => Some(&notification.id),
+            _ => None,
+        })
+        .collect();
+    let claims = |id: &model::NotificationId| {
+        let holds = |e: &&Entry| matches!(e, Entry::Claimed { notifications, .. } if notifications.contains(id));
+        journal.iter().filter(holds).count()
+    };
+    let noted: Vec<&str> = journal
+        .iter()
+        .filter_map(|e| match e {
+            Entry::Sent { message, .. } => Some(message.as_str()),
+            _ => None,
+        })
+        .collect();
+    let unique: std::collections::BTreeSet<_> = told.iter().collect();
+    assert_eq!(unique.len(), told.len(), "no decision is made twice");
+    assert_eq!(
+        noted.len(),
+        told.len(),
+        "what was decided was sent, and noted once"
+    );
+    assert!(told.len() as u64 >= kills, "there was load");
+    // Whatever arrived beyond what was noted fell into the window.
+    let lost = noted.iter().filter(|id| !w.ids.iter().any(|i| i == *id));
+    assert_eq!(lost.count(), 0, "what was noted as sent arrived");
+    let beyond = w.ids.iter().filter(|id| !noted.contains(&id.as_str()));
+    let window = told.iter().filter(|id| claims(id) > 1);
+    let (beyond, window) = (beyond.count(), window.count());
+    assert!(
+        beyond <= window,
+        "{beyond} mails beyond, {window} in the window"
+    );
+    let mut engine = response::Engine::new(w.estate.routes.as_ref().unwrap());
+    let sequence = (1..).zip(&journal);
+    assert_eq!(response::verify(&mut engine, sequence), []);
 }

@@ -155,7 +155,7 @@ async function story() {
     ["/runbooks/counter-quiet", []],
     ["/traces", ["502", "GET /count"]],
     [`/traces/${failed.id}`, ["Segments", "DynamoDB", "What was logged under it", "injected fault"]],
-    ["/logs", ["injected fault"]],
+    ["/logs?group=/aws/lambda/demo-counter", ["injected fault"]],
     ["/mailbox", [incident.id, "[page] counter: "]],
     [mail, ["[page] counter: ", /Visitors see a dash|function fails/, "What the logs say", "Do this first", "Sent because", /last hour +\S*[▁-█]/]],
     ["/faults", ["Active now", "counter"]],

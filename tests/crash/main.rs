@@ -3,6 +3,7 @@
 //! Five kills; `NIGHTBELL_KILLS` says another number.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 #[path = "../binary.rs"]
 mod binary;
 
@@ -22,6 +23,11 @@ struct Running {
 
 fn start(binary: &Path, data: &Path) -> Running {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    start_in(binary, data, root)
+}
+
+/// The same with the project in another folder.
+fn start_in(binary: &Path, data: &Path, root: &Path) -> Running {
     let mut child = Command::new(binary)
         .args(["up", "--listen", "127.0.0.1:0", "--json", "--data"])
         .arg(data)

@@ -13,5 +13,6 @@ mod hands;
 mod pictures;
 mod posting;
 mod restart;
+mod runbooks;
 mod story;
 mod world;

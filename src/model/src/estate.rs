@@ -39,6 +39,17 @@ pub struct Project {
     pub overrides: Vec<Override>,
     /// `${secret.link_key}`, unresolved.
     pub sign_links_with: Option<String>,
+    /// `canary`: an alarm that is drilled again and again.
+    pub canary: Option<Canary>,
+}
+
+/// An alarm that is drilled by itself, so that it is known how long a mail takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// Which.
+    pub alarm: String,
+    /// How often, from midnight UTC on.
+    pub every: std::time::Duration,
 }
 
 /// Where the files are.

@@ -25,6 +25,8 @@ pub enum Act {
     Resolve,
     /// Writes something down.
     Note(String),
+    /// It turned out to be part of another one, which takes over.
+    Merge(IncidentId),
 }
 
 /// A note is no longer than this, in characters.
@@ -70,6 +72,31 @@ fn entry(
             at,
             by: Some(by),
         }),
+        Act::Merge(into) => {
+            let other = engine.incident(into).ok_or_else(|| unknown(into))?;
+            if *into == incident {
+                return Err(Problem::bad_request(
+                    "an incident cannot be merged into itself",
+                ));
+            }
+            if engine.merged_into(&incident) == Some(into) {
+                return Ok(None);
+            }
+            if over {
+                return conflict("merge");
+            }
+            if other.resolved.is_some() {
+                let detail = format!("incident {into} is over; merge into one that is open");
+                return Err(Problem::new(StatusCode::CONFLICT, detail));
+            }
+            let into = into.clone();
+            Some(Entry::Merged {
+                incident,
+                into,
+                by,
+                at,
+            })
+        }
         Act::Note(text) => {
             let text = text.trim();
             if text.is_empty() || text.chars().count() > LONGEST_NOTE {

@@ -27,8 +27,8 @@ use crate::daemon::{Daemon, Local, Place, Ports};
 use crate::http;
 use crate::services::{self, Gateway, Ground};
 use crate::tasks::{
-    Driver, Poke, evaluate::Evaluate, heartbeat::Heartbeat, operate::Operate, pictures::Pictures,
-    respond::Respond, sweep::Sweep,
+    Driver, Poke, canary::Canary, evaluate::Evaluate, heartbeat::Heartbeat, operate::Operate,
+    pictures::Pictures, respond::Respond, sweep::Sweep,
 };
 use crate::traffic;
 
@@ -138,7 +138,6 @@ impl App {
             queues: Arc::new(store.queues()),
             operations: Arc::new(local::Operations::new(
                 gateway.functions().chain(hosts.functions()),
-                clock.now(),
             )),
             plane: None,
         };
@@ -262,6 +261,9 @@ fn start_tasks(
     let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch.clone());
     driver.start(Evaluate::new(daemon.clone()), Poke::default());
     driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
+    if daemon.estate.project.canary.is_some() {
+        driver.start(Canary(daemon.clone()), Poke::default());
+    }
     driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
     driver.start(Heartbeat(daemon.clone()), Poke::default());
     driver.start(Sweep(daemon.clone()), Poke::default());

@@ -11,6 +11,7 @@ pub mod invalidations;
 pub mod preview;
 pub mod print;
 pub mod route;
+pub mod runbook;
 pub mod test;
 pub mod up;
 
@@ -146,6 +147,8 @@ pub enum Command {
     Invalidations(Invalidations),
     /// Look at incidents, take care of them, write down what was found
     Incident(incident::Incident),
+    /// Check, show and work with runbooks
+    Runbook(runbook::Runbook),
     /// Hold mails back for a while
     Silence(incident::Silence),
     /// Why somebody was told, or not
@@ -502,6 +505,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Preview(arguments) => preview::run(&global, &arguments),
         Command::Invalidations(arguments) => invalidations::run(&global, &arguments),
         Command::Incident(arguments) => incident::incident(&global, &arguments),
+        Command::Runbook(arguments) => runbook::run(&global, &arguments),
         Command::Silence(arguments) => incident::silence(&global, &arguments),
         Command::Why(arguments) => incident::why(&global, &arguments),
         Command::Drill(arguments) => drill::run(&global, &arguments),

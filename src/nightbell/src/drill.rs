@@ -12,6 +12,7 @@ use model::{
     Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time, Unit,
     Values,
 };
+use ports::ControlPlane;
 use response::Engine;
 use serde_json::json;
 
@@ -19,8 +20,13 @@ use crate::daemon::Daemon;
 use crate::http::problem::Problem;
 use crate::transitions::SetState;
 
-/// A drill that waits for its mail is given up after this.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// A drill that waits for its mail is given up after this, and counts as that long.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// How the reason of a drill begins.
+const REASON: &str = "drill by ";
+/// How far CloudWatch's clock may be behind ours.
+const SKEW: Duration = Duration::from_secs(5);
 
 /// A drill that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +54,14 @@ pub struct Stages {
 
 /// Flips an alarm to ALARM.
 pub async fn begin(daemon: &Daemon, alarm: &str, by: &str) -> Result<Drill, Problem> {
+    if let Some(plane) = &daemon.ports.plane {
+        return begin_in_cloudwatch(daemon, &**plane, alarm, by).await;
+    }
     let flipped = daemon
         .set_state(SetState {
             alarm: alarm.into(),
             state: State::Alarm,
-            reason: format!("drill by {by}: nothing is wrong"),
+            reason: format!("{REASON}{by}: nothing is wrong"),
             reason_data: json!({ "drill": by }),
         })
         .await?;
@@ -64,6 +73,36 @@ pub async fn begin(daemon: &Daemon, alarm: &str, by: &str) -> Result<Drill, Prob
         alarm: alarm.into(),
         at: first.at,
     };
+    let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
+    drills.push(drill.clone());
+    Ok(drill)
+}
+
+/// CloudWatch flips it, and its event comes as any other.
+async fn begin_in_cloudwatch(
+    daemon: &Daemon,
+    plane: &dyn ControlPlane,
+    alarm: &str,
+    by: &str,
+) -> Result<Drill, Problem> {
+    let states = daemon.ports.alarms.states().await?;
+    let there = daemon.spec(alarm).and_then(|_| states.get(alarm));
+    let Some(status) = there else {
+        return Err(Problem::not_found(format!(
+            "there is no alarm `{}`",
+            alarm.escape_debug()
+        )));
+    };
+    if status.state == State::Alarm {
+        let detail = format!("alarm `{alarm}` is in ALARM already; drill another one");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    let drill = Drill {
+        alarm: alarm.into(),
+        at: daemon.now(),
+    };
+    let reason = format!("{REASON}{by}: nothing is wrong");
+    plane.set_state(alarm, State::Alarm, &reason).await?;
     let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
     drills.push(drill.clone());
     Ok(drill)
@@ -110,7 +149,9 @@ pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
 
 fn is_flip(entry: &Entry, drill: &Drill) -> bool {
     matches!(entry, Entry::Received { transition: t, .. }
-        if t.alarm == drill.alarm && t.at == drill.at && t.to == State::Alarm)
+        if t.alarm == drill.alarm && t.to == State::Alarm
+            // CloudWatch has a clock of its own, and says when it flipped the alarm.
+            && (t.at == drill.at || (t.at + SKEW >= drill.at && t.reason.starts_with(REASON))))
 }
 
 /// Puts the figure of every drill whose mail was accepted: `DrillSeconds` in `Nightbell`.
@@ -118,8 +159,11 @@ pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<()> {
     let ended: Vec<Duration> = {
         let engine = daemon.engine();
         let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
-        drills.retain(|drill| now.since(drill.at) < PATIENCE);
-        let took = |drill: &Drill| stages(&engine, drill).accepted;
+        let took = |drill: &Drill| {
+            let waited = now.since(drill.at);
+            let accepted = stages(&engine, drill).accepted;
+            accepted.or((waited >= PATIENCE).then_some(PATIENCE))
+        };
         let ended = drills.iter().filter_map(took).collect();
         drills.retain(|drill| took(drill).is_none());
         ended

@@ -27,8 +27,101 @@ const BEFORE: Duration = Duration::from_secs(5 * 60);
 const RUNTIME_ERROR: &str = ": Runtime.HandlerError";
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The mail of a notification, with whatever evidence there is in time.
-pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Mail {
+/// What late evidence may take.
+const LATE: Duration = Duration::from_secs(60);
+/// How far before an incident a change counts as lately.
+const LATELY: Duration = Duration::from_secs(2 * 3600);
+/// CloudTrail answers two questions a second; it is asked about so many alarms.
+const TRAILS: usize = 2;
+/// Who writes what was found too late for a mail.
+const SELF: &str = "nightbell";
+
+/// What was deployed or changed by hand shortly before an incident, newest first: versions of the
+/// service's functions, and in AWS changes of the incident's alarms and the service's dashboards.
+pub async fn changes(daemon: &Daemon, incident: &Incident) -> ports::Result<Vec<(String, Time)>> {
+    let since = incident.opened - LATELY;
+    let mut found: Vec<(String, Time)> = Vec::new();
+    let own = format!("{}.function", incident.service);
+    let variables = daemon.estate.project.variables.iter();
+    let functions = variables.filter(|(key, _)| {
+        let rest = key.strip_prefix(&own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("s."))
+    });
+    for (_, function) in functions {
+        match daemon.ports.operations.deploys(function, since).await {
+            Ok(deploys) => found.extend(
+                deploys
+                    .into_iter()
+                    .map(|d| (format!("{} {}", d.function, d.version), d.at)),
+            ),
+            // The file names one that is not there.
+            Err(error) if error.kind == ports::Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(plane) = &daemon.ports.plane {
+        let alarms = incident.alarms.keys().take(TRAILS);
+        let boards = daemon.estate.dashboards.iter().map(|board| &board.name);
+        let boards = boards.filter(|name| **name == incident.service).take(1);
+        for name in alarms.chain(boards) {
+            // An account may have no trail, and we may not read it: a help, not a need.
+            let trail = plane.trail(name).await.unwrap_or_default();
+            let trail = trail.into_iter().filter(|t| t.at >= since);
+            found.extend(trail.map(|t| (format!("{name} ({}) by {}", t.event, t.by), t.at)));
+        }
+    }
+    found.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+    Ok(found)
+}
+
+/// Gathers once more what was too late for a mail, and writes it into the incident's timeline.
+pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result<()> {
+    let Some(id) = notification.incidents.first() else {
+        return Ok(());
+    };
+    let Some(incident) = daemon.engine().incident(id) else {
+        return Ok(());
+    };
+    let span = Span::new(incident.opened - BEFORE, daemon.now());
+    let gather = async {
+        let (lines, trace, changed) = tokio::join!(
+            error_lines(daemon, &incident.service, span),
+            slowest_failure(daemon, span),
+            changes(daemon, &incident),
+        );
+        let mut found: Vec<String> = Vec::new();
+        for alike in lines.map(|l| l.kinds).unwrap_or_default() {
+            found.push(format!(
+                "log ({} times): {}",
+                alike.line.count, alike.line.text
+            ));
+        }
+        found.extend(
+            trace
+                .ok()
+                .flatten()
+                .map(|t| format!("slowest failing trace: {t}")),
+        );
+        let changed = changed.unwrap_or_default().into_iter();
+        found.extend(changed.map(|(what, at)| format!("changed at {}: {what}", at.clock())));
+        found
+    };
+    let text = match tokio::time::timeout(LATE, gather).await {
+        Ok(found) if !found.is_empty() => found.join("\n"),
+        Ok(_) => "nothing was found".into(),
+        Err(_) => format!("nothing was to be had within {} s", LATE.as_secs()),
+    };
+    let note = Entry::Noted {
+        incident: id.clone(),
+        by: SELF.into(),
+        text: format!("Too late for the mail:\n{text}"),
+        at: daemon.now(),
+    };
+    daemon.append(&[note]).await
+}
+
+/// The mail of a notification with whatever evidence there is in time, and whether some is late.
+pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> (Mail, bool) {
     let context = Context {
         now,
         zone: zone(daemon, &notification.receiver),
@@ -43,7 +136,8 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
         found.collect()
     };
     let in_alarm = others_in_alarm(daemon, &incidents).await;
-    match (notification.kind, incidents.into_iter().next()) {
+    let mut is_late = false;
+    let mail = match (notification.kind, incidents.into_iter().next()) {
         (NotificationKind::Recovered, Some(incident)) => Recovery {
             acknowledged: acknowledged(daemon, &incident),
             resolved_by: None,
@@ -66,9 +160,15 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> Ma
         .mail(&context),
         (_, Some(incident)) => {
             let gathered = alert(daemon, notification, incident, in_alarm, now).await;
+            is_late = gathered.missing.iter().any(|m| m.ends_with(&late_words()));
             gathered.mail(&context)
         }
-    }
+    };
+    (mail, is_late)
+}
+
+fn late_words() -> String {
+    format!("(took longer than {} s)", BUDGET.as_secs())
 }
 
 /// The alarm that leads an incident: in ALARM before OK, the worst severity, the oldest; of several
@@ -232,7 +332,7 @@ async fn alert(
     let span = Span::new(since - BEFORE, now + Duration::from_secs(1));
     let mut missing = Vec::new();
     let service = incident.service.clone();
-    let (measured, logs, trace) = tokio::join!(
+    let (measured, logs, trace, changed) = tokio::join!(
         within(async {
             match spec {
                 Some(spec) => measure(daemon, spec, HOUR, now).await,
@@ -241,6 +341,7 @@ async fn alert(
         }),
         within(error_lines(daemon, &service, span)),
         within(slowest_failure(daemon, span)),
+        within(changes(daemon, &incident)),
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
     let late = format!("took longer than {} s", BUDGET.as_secs());
@@ -275,6 +376,17 @@ async fn alert(
             None
         }
     };
+    let changed_lately = match changed {
+        Some(Ok(changed)) => changed,
+        Some(Err(error)) => {
+            take("recent changes", &error.to_string());
+            Vec::new()
+        }
+        None => {
+            take("recent changes", &late);
+            Vec::new()
+        }
+    };
     let runbook = incident.alarms.get(&lead).and_then(|a| a.runbook.as_ref());
     Alert {
         measure: measured,
@@ -283,7 +395,7 @@ async fn alert(
         trace,
         runbook: runbook.and_then(|r| runbook_step(daemon, r)),
         also_in_alarm,
-        changed_lately: Vec::new(),
+        changed_lately,
         acknowledged: acknowledged(daemon, &incident),
         acknowledge_link: Some(daemon.link(&format!(
             "/l/{}",

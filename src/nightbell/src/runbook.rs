@@ -10,7 +10,7 @@ pub mod operate;
 
 use http::StatusCode;
 use model::runbook::{Action, Live, Runbook, Step as BookStep};
-use model::{Entry, IncidentId, RunbookRef, Step};
+use model::{Entry, IncidentId, RunbookRef, Step, Time};
 use response::Engine;
 use response::operate::{AGREE_WITHIN, ActionRef, Stand};
 
@@ -56,6 +56,18 @@ pub struct Request {
 pub struct Done {
     /// One for each query or action.
     pub said: Vec<String>,
+}
+
+/// A runbook that nobody has followed for this long is to be reviewed.
+const REVIEW: std::time::Duration = std::time::Duration::from_secs(180 * 86_400);
+
+/// Whether the review of a runbook is overdue: half a year after the last, or without one.
+pub fn overdue(runbook: &Runbook, now: Time) -> bool {
+    let Some(day) = runbook.reviewed else {
+        return true;
+    };
+    let reviewed = Time::parse(&format!("{day}T00:00:00Z"));
+    reviewed.is_none_or(|at| at + REVIEW < now)
 }
 
 /// The runbook of an incident: that of the alarm that leads it.
@@ -253,7 +265,7 @@ pub(crate) async fn enter(
     id: &IncidentId,
     key: &ActionRef,
     (step, by): (Step, &str),
-    judge: impl Fn(&Stand, model::Time) -> Result<(), String>,
+    judge: impl Fn(&Stand, Time) -> Result<(), String>,
 ) -> Result<(), Problem> {
     let now = daemon.now();
     daemon

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::Posts;
 use crate::daemon::duty::Duty;
 use crate::daemon::{Daemon, Place};
+use crate::tasks::canary::Canary;
 use crate::tasks::catch_up::CatchUp;
 use crate::tasks::receive::{Pace, Receive, Source};
 use crate::tasks::{
@@ -81,6 +82,9 @@ impl Serving {
         driver.start(receive, Poke::default());
         driver.start(CatchUp(daemon.clone()), look);
         driver.start(Respond::new(daemon.clone()), daemon.respond.clone());
+        if daemon.estate.project.canary.is_some() {
+            driver.start(Canary(daemon.clone()), Poke::default());
+        }
         driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
         driver.start(Heartbeat(daemon.clone()), Poke::default());
         let serving = Serving { daemon, driver };

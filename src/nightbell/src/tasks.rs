@@ -3,6 +3,7 @@
 //! A task takes no input: a poke can only make it run sooner. The driver runs each on its own time,
 //! catches its panics, and keeps the status that `/api/v1/tasks` shows.
 
+pub mod canary;
 pub mod catch_up;
 pub mod driver;
 pub mod duty;

@@ -10,7 +10,7 @@ use model::observed::Tags;
 use model::{ActionShape, AlarmSpec, Estate, Place, Problem, Severity};
 use serde_json::{Map, Value};
 
-pub use self::bell::{HEARTBEAT_METRIC, NAMESPACE};
+pub use self::bell::{DRILL_METRIC, HEARTBEAT_METRIC, NAMESPACE};
 pub use self::routing::{acts_on, receivers};
 use crate::observed::{ESTATE, PACK};
 

@@ -1,12 +1,13 @@
 //! `nightbell.yaml` and `services.auto.yaml`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::alarm::ActionShape;
-use crate::estate::{Budget, Ignore, Override, Project, Sources};
+use crate::estate::{Budget, Canary, Ignore, Override, Project, Sources};
 use crate::format::grammar::{ALARM_NAME, WEB};
 use crate::report::{Mark, Report};
 use crate::shape::{Fields, Shape, Table, check, may, need};
@@ -54,6 +55,11 @@ pub(crate) static PROJECT: Table = Table {
             "What alarms and dashboards may cost.",
         ),
         may(
+            "canary",
+            Shape::Table(&CANARY),
+            "An alarm that is drilled by itself.",
+        ),
+        may(
             "coverage",
             Shape::Table(&COVERAGE),
             "What nobody needs to watch.",
@@ -82,6 +88,23 @@ static SOURCES: Table = Table {
         ),
         may("dashboards", Shape::Text, "Dashboards."),
         may("runbooks", Shape::Text, "Runbooks."),
+    ],
+};
+
+static CANARY: Table = Table {
+    name: "canary",
+    doc: "An alarm that is drilled by itself, so that it is known how long a mail takes.",
+    keys: &[
+        need(
+            "alarm",
+            Shape::Text,
+            "Which; whoever its route names is told.",
+        ),
+        may(
+            "every",
+            Shape::Duration,
+            "How often, 10m to 7d; 1d by default.",
+        ),
     ],
 };
 
@@ -212,12 +235,24 @@ pub(crate) fn decode(
             })
             .collect(),
         sign_links_with: fields.string("sign_links_with"),
+        canary: fields.table("canary", &CANARY).and_then(|c| {
+            Some(Canary {
+                alarm: c.string("alarm")?,
+                every: c
+                    .duration("every")
+                    .unwrap_or(Duration::from_secs(86_400))
+                    .clamp(Duration::from_secs(600), Duration::from_secs(7 * 86_400)),
+            })
+        }),
         variables,
     };
+    let canary = fields.table("canary", &CANARY);
+    let canary = canary.and_then(|c| Some((c.string("alarm")?, c.get("alarm")?.at)));
     Some(ProjectFile {
         overrides: overrides
             .iter()
             .filter_map(|o| Some((o.string("alarm")?, o.get("alarm")?.at)))
+            .chain(canary)
             .collect(),
         project,
     })

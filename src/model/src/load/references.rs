@@ -16,7 +16,7 @@ use crate::problem::{Place, Problem};
 use crate::query;
 use crate::report::{Mark, suggest};
 use crate::rule;
-use crate::runbook::{Block, BlockKind};
+use crate::runbook::{Act, Block, BlockKind, Live, Test};
 
 impl Read<'_> {
     /// Reports every reference between files that leads nowhere.
@@ -284,6 +284,7 @@ impl Read<'_> {
                 if block.kind == BlockKind::QueryMetrics {
                     checks.queries(&catalogue, block);
                 }
+                checks.live(&catalogue, block);
             }
         }
     }
@@ -467,6 +468,82 @@ impl Checks<'_, '_> {
                 }
             }
         }
+    }
+
+    /// What a live block names has to exist.
+    fn live(&mut self, catalogue: &Catalogue<'_>, block: &Block) {
+        let at = Mark {
+            line: block.place.line + 1,
+            column: 1,
+        };
+        let mut services: Vec<&String> = Vec::new();
+        let mut alarms: Vec<&String> = Vec::new();
+        match &block.live {
+            Some(Live::Traces { service, .. }) => services.extend(service),
+            Some(Live::Alarms {
+                services: of,
+                names,
+                ..
+            }) => {
+                services.extend(of);
+                alarms.extend(names);
+            }
+            Some(Live::Action(action)) => {
+                if let Act::DisableAlarmActions { alarms: of, .. } = &action.act {
+                    alarms.extend(of);
+                }
+                let verify = action.verify.iter().map(|(test, _)| test);
+                for test in action.when.iter().chain(verify) {
+                    match test {
+                        Test::AlarmOk(name) => alarms.push(name),
+                        Test::Metric { query, .. } => {
+                            self.metrics(catalogue, &[(query.metric.clone(), at)]);
+                        }
+                    }
+                }
+                self.resource(&action.act, at);
+            }
+            _ => {}
+        }
+        for alarm in alarms {
+            self.alarm(alarm, at);
+        }
+        let Some(project) = self.read.project else {
+            return;
+        };
+        let known = &project.project.services;
+        for service in services {
+            if !known.contains(service) {
+                let help = suggest(service, known.iter().map(String::as_str), "there are");
+                self.error(at, format!("there is no service `{service}`"), help);
+            }
+        }
+    }
+
+    /// A queue or function that no service names is not wrong, but usually misspelt.
+    fn resource(&mut self, act: &Act, at: Mark) {
+        let (what, name) = match act {
+            Act::Redrive { queue, .. } => ("queue", queue),
+            Act::SetConcurrency { function, .. } | Act::Invoke { function, .. } => {
+                ("function", function)
+            }
+            Act::DisableAlarmActions { .. } => return,
+        };
+        let Some(project) = self.read.project else {
+            return;
+        };
+        let values = project.project.variables.values();
+        if name.contains("${") || values.clone().any(|value| value == name) {
+            return;
+        }
+        let help = suggest(name, values.map(String::as_str), "services name");
+        self.problems.push(
+            Problem::warning(
+                place(self.file, at),
+                format!("no service has the {what} `{name}`"),
+            )
+            .help(help),
+        );
     }
 
     fn metrics(&mut self, catalogue: &Catalogue<'_>, metrics: &[(MetricId, Mark)]) {

@@ -83,6 +83,21 @@ pub enum IncidentAct {
         #[command(flatten)]
         by: By,
     },
+    /// It is part of another one, which takes over its alarms and whoever was told
+    Merge {
+        /// INC-7F3K: the one that ends
+        id: String,
+        /// INC-7F3K: the one that goes on
+        into: String,
+        /// Who.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Say whether its timeline is as it was written; exit with 1 when it is not
+    Verify {
+        /// INC-7F3K
+        id: String,
+    },
     /// Print the post-incident document (Markdown)
     Report {
         /// INC-7F3K
@@ -174,6 +189,18 @@ pub fn incident(global: &Global, arguments: &Incident) -> Exit {
                 let text = client.text(&Request::get(path))?;
                 line(text.trim_end());
                 return Ok(());
+            }
+            IncidentAct::Verify { id } => {
+                let path = format!("incidents/{}/chain", segment(id));
+                let chain = client.json(&Request::get(path))?;
+                tell(global, &chain, || verified(id, &chain));
+                return match chain["intact"].as_bool() {
+                    Some(true) => Ok(()),
+                    _ => Err(Exit::Found),
+                };
+            }
+            IncidentAct::Merge { id, into, by } => {
+                act(id, "merge", json!({ "by": by.by, "into": into }))?
             }
             IncidentAct::Show { id } => {
                 client.json(&Request::get(format!("incidents/{}", segment(id))))?
@@ -295,6 +322,21 @@ fn show(detail: &Value) {
         line(format_args!("  {}  {words}", entry.at()));
         for below in below.iter().flat_map(|text| text.lines()) {
             line(format_args!("      {below}"));
+        }
+    }
+}
+
+fn verified(id: &str, chain: &Value) {
+    let (entries, hash) = (&chain["entries"], text(&chain["hash"]));
+    match chain["intact"].as_bool() {
+        Some(true) => line(format_args!(
+            "{id}: {entries} entries, as they were written; head {hash}"
+        )),
+        _ => {
+            line(format_args!("{id}: the timeline was changed"));
+            for broken in chain["broken"].as_array().into_iter().flatten() {
+                line(format_args!("  {}", text(broken)));
+            }
         }
     }
 }

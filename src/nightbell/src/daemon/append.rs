@@ -95,6 +95,24 @@ impl Daemon {
         Ok(())
     }
 
+    /// Reads the whole journal and says where a seal does not hold.
+    pub async fn verify(&self) -> ports::Result<Vec<response::Broken>> {
+        let mut journal = Vec::new();
+        loop {
+            let after = journal.last().map_or(0, |(sequence, _)| *sequence);
+            let page = self.ports.journal.read(after, PAGE).await?;
+            let ended = page.len() < PAGE;
+            journal.extend(page);
+            if ended {
+                break;
+            }
+        }
+        let nobody = super::nobody();
+        let mut engine = Engine::new(self.estate.routes.as_ref().unwrap_or(&nobody));
+        let journal = journal.iter().map(|(sequence, entry)| (*sequence, entry));
+        Ok(response::verify(&mut engine, journal))
+    }
+
     /// Reads what is in the journal and not in the engine; answers how many entries.
     pub async fn follow(&self) -> ports::Result<usize> {
         let _one_at_a_time = self.appending.lock().await;

@@ -10,6 +10,7 @@ pub mod incidents;
 pub mod metrics;
 pub mod silences;
 pub mod span;
+pub mod steps;
 pub mod telemetry;
 pub mod why;
 
@@ -52,6 +53,10 @@ pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
         .routes(routes!(incidents::resolve))
         .routes(routes!(incidents::note))
         .routes(routes!(incidents::report))
+        .routes(routes!(incidents::merge))
+        .routes(routes!(incidents::chain))
+        .routes(routes!(steps::list))
+        .routes(routes!(steps::work))
         .routes(routes!(silences::list, silences::add))
         .routes(routes!(silences::expire))
         .routes(routes!(why::why))

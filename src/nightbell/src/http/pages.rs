@@ -11,6 +11,7 @@ mod mailbox;
 mod now;
 mod runbooks;
 mod silences;
+mod steps;
 mod telemetry;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{act}", post(incidents::act))
+        .route("/incidents/{id}/steps/{n}", post(steps::act))
         .route("/l/{token}", get(links::ask).post(links::confirm))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/{id}/expire", post(silences::expire))

@@ -18,6 +18,7 @@ use model::{
 use ports::{Recorded, Retry};
 use render::mail::Mail;
 use response::Outgoing;
+use tracing::Instrument;
 
 use super::{Report, Task};
 use crate::channels::{self, Channel, Message, channels};
@@ -155,15 +156,29 @@ impl Respond {
             let mails = futures::future::join_all(some.iter().map(gather)).await;
             let ids: Vec<NotificationId> = some.iter().map(|o| o.notification.id.clone()).collect();
             self.daemon.claim(&ids).await?;
-            for (outgoing, mail) in some.iter().zip(mails) {
+            for (outgoing, (mail, late)) in some.iter().zip(mails) {
                 // What is not begun stays pending, for whoever holds the lease then.
                 if !self.may_begin() {
                     return Ok(sent);
                 }
                 sent += usize::from(self.send(outgoing, mail, now).await?);
+                if late {
+                    self.follow_up(outgoing.notification.clone());
+                }
             }
         }
         Ok(sent)
+    }
+
+    /// What was too late for the mail lands on the incident.
+    fn follow_up(&self, notification: Notification) {
+        let daemon = self.daemon.clone();
+        let work = async move {
+            if let Err(error) = evidence::late(&daemon, &notification).await {
+                tracing::warn!(id = %notification.id, %error, "late evidence is not noted");
+            }
+        };
+        tokio::spawn(work.in_current_span());
     }
 
     fn may_begin(&self) -> bool {
@@ -380,6 +395,10 @@ impl Task for Respond {
             if decided.entries.is_empty() {
                 break;
             }
+        }
+        if received > 0 {
+            // What runs for an incident stops when the incident gets worse.
+            self.daemon.operate.poke();
         }
         let ready = self.daemon.engine().ready(now);
         if let Some(at) = ready.wake {

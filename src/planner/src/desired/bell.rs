@@ -16,6 +16,8 @@ use super::{Desired, DesiredAlarm, Origin, Settings, routing};
 pub const NAMESPACE: &str = "Nightbell";
 /// Put every minute, with the dimension `Estate`.
 pub const HEARTBEAT_METRIC: &str = "Heartbeat";
+/// How long a drill took until its mail was accepted, with the dimension `Estate`.
+pub const DRILL_METRIC: &str = "DrillSeconds";
 
 /// Children of a composite (PutCompositeAlarm), one of which is the heartbeat.
 const CHILDREN: usize = 100 - 1;
@@ -66,6 +68,15 @@ pub(super) fn hang(estate: &Estate, specs: &[&AlarmSpec], settings: &Settings, o
             name
         }
     };
+    if estate.project.canary.is_some() {
+        let mut topics: Vec<String> = by_topics.keys().flatten().cloned().collect();
+        topics.sort();
+        topics.dedup();
+        topics.truncate(5);
+        let name = format!("{}-nightbell-drill", estate.project.estate);
+        let body = slow_drill(estate, &name, &topics);
+        insert(estate, name, body, Origin::Heartbeat, out);
+    }
     let mut number = 0;
     for (topics, mut names) in by_topics {
         names.sort();
@@ -105,6 +116,30 @@ fn heartbeat(estate: &Estate, name: &str, topics: &[String]) -> Map<String, Valu
         "Threshold": 1.0,
         "ComparisonOperator": "LessThanThreshold",
         "TreatMissingData": "breaching",
+    });
+    match body {
+        Value::Object(body) => body,
+        _ => Map::new(),
+    }
+}
+
+/// A drill of the canary that took too long, or whose mail never came: it then counts as long as it
+/// was waited for.
+fn slow_drill(estate: &Estate, name: &str, topics: &[String]) -> Map<String, Value> {
+    let body = json!({
+        "AlarmName": name,
+        "AlarmDescription": "A drilled alarm took more than two minutes until its mail was accepted. Pages may be late or lost.",
+        "OKActions": topics,
+        "AlarmActions": topics,
+        "Namespace": NAMESPACE,
+        "MetricName": DRILL_METRIC,
+        "Dimensions": [{ "Name": "Estate", "Value": estate.project.estate }],
+        "Statistic": "Maximum",
+        "Period": 300,
+        "EvaluationPeriods": 1,
+        "Threshold": 120.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "ignore",
     });
     match body {
         Value::Object(body) => body,

@@ -122,6 +122,13 @@ impl Sample<'_> {
             trace: Evidence::Found(self.trace_view()),
             changes: vec![self.events().swap_remove(6)],
             runbook: Some(self.runbook()),
+            work: vec![StepWork {
+                number: 2,
+                heading: "Give the table room".into(),
+                action: "redrive".into(),
+                state: "proposed by ada: 12 messages of demo-dead would go back".into(),
+                buttons: vec![("approve", "Approve redrive".into()), ("refuse", "Refuse".into())],
+            }],
             notifications: vec![
                 NotificationRow {
                     at: ago(13),
@@ -215,6 +222,9 @@ impl Sample<'_> {
             steps: 4,
             reviewed: reviewed.map(Into::into),
             alarms: 3,
+            overdue: reviewed.is_none(),
+            used: None,
+            drilled: None,
         })
         .collect()
     }

@@ -60,12 +60,29 @@ pub struct IncidentPage {
     pub changes: Vec<Event>,
     /// What to do.
     pub runbook: Option<RunbookView>,
+    /// What of the runbook can be done from here.
+    pub work: Vec<StepWork>,
     /// Who was told, newest first.
     pub notifications: Vec<NotificationRow>,
     /// Everything, newest first.
     pub timeline: Vec<Event>,
     /// What can be done from here; each is a form.
     pub actions: Vec<IncidentAction>,
+}
+
+/// What can be done of a runbook's step; the form posts to `/incidents/{id}/steps/{number}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepWork {
+    /// The step, from 1.
+    pub number: usize,
+    /// Its heading.
+    pub heading: String,
+    /// The action; empty for the step's queries.
+    pub action: String,
+    /// How far it is, with numbers, as a sentence without a full stop.
+    pub state: String,
+    /// The words to send, and on the buttons.
+    pub buttons: Vec<(&'static str, String)>,
 }
 
 /// What a person can do about an incident; the form posts to `/incidents/{id}/{path}`.
@@ -163,4 +180,10 @@ pub struct RunbookRow {
     pub reviewed: Option<String>,
     /// How many alarms point to it.
     pub alarms: usize,
+    /// The review is overdue.
+    pub overdue: bool,
+    /// When something of it was last done for an incident.
+    pub used: Option<Time>,
+    /// When an alarm that leads to it was last drilled.
+    pub drilled: Option<Time>,
 }

@@ -180,6 +180,77 @@ pub async fn note(
     done(daemon, id, &Act::Note(request.text), &request.by).await
 }
 
+/// Into which incident one is merged.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MergeRequest {
+    /// Who merges.
+    pub by: String,
+    /// The incident that goes on: INC-7F3K.
+    pub into: String,
+}
+
+/// Merge an incident into another one
+///
+/// It ends; the other one takes over its alarms, its group and everybody who was told of it. Answers
+/// the one that goes on.
+#[utoipa::path(post, path = "/incidents/{id}/merge", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    request_body = MergeRequest,
+    responses((status = 200, body = IncidentDetail), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn merge(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let request: MergeRequest = parse(&body, "a merge")?;
+    let into = IncidentId(request.into.clone());
+    acts::act(&daemon, &IncidentId(id), &Act::Merge(into), &request.by).await?;
+    one(State(daemon), Path(request.into)).await
+}
+
+/// Whether a timeline is as it was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChainBody {
+    /// The journal's seals hold for this incident.
+    intact: bool,
+    /// Entries of the timeline.
+    entries: usize,
+    /// The hash of the whole timeline, SHA-256.
+    hash: Option<String>,
+    /// Where a seal does not hold: the journal's sequence, and what was expected there.
+    broken: Vec<String>,
+}
+
+/// Verify a timeline
+///
+/// Reads the journal from its beginning, chains every timeline anew, and compares with the heads that
+/// were sealed.
+#[utoipa::path(get, path = "/incidents/{id}/chain", tag = "incidents", params(("id" = String, Path, description = "INC-7F3K")),
+    responses((status = 200, body = ChainBody), (status = 404, body = Problem)))]
+pub async fn chain(
+    State(daemon): State<Arc<Daemon>>,
+    Path(id): Path<String>,
+) -> Result<Json<ChainBody>, Problem> {
+    let id = IncidentId(id);
+    let links = {
+        let engine = daemon.engine();
+        engine.incident(&id).ok_or_else(|| acts::unknown(&id))?;
+        engine.chain(&id)
+    };
+    let broken = daemon.verify().await?;
+    let broken: Vec<String> = broken
+        .into_iter()
+        .filter(|b| b.incident == id)
+        .map(|b| b.to_string())
+        .collect();
+    Ok(Json(ChainBody {
+        intact: broken.is_empty(),
+        entries: links.len(),
+        hash: links.last().map(|link| link.hash.clone()),
+        broken,
+    }))
+}
+
 /// The post-incident document
 ///
 /// Markdown: what the journal knows, and what people still have to write.

@@ -100,8 +100,9 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             chart,
             logs: logs(&daemon, &incident.service, span).await,
             trace: trace(&daemon, span).await,
-            changes: Vec::new(),
+            changes: changes(&daemon, &incident).await,
             runbook,
+            work: super::steps::work(&daemon, &incident.id),
             notifications: notifications(&daemon, &incident.id),
             timeline: timeline(&daemon, &incident.id),
             actions: match (incident.resolved, acknowledged(&daemon, &incident)) {
@@ -113,6 +114,21 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
         Ok(pages::incident(frame, &page))
     })
     .await
+}
+
+/// What was deployed or changed shortly before; nothing where that is not to be had now.
+async fn changes(daemon: &Daemon, incident: &Incident) -> Vec<Event> {
+    let wait = Duration::from_secs(2);
+    let found = tokio::time::timeout(wait, evidence::changes(daemon, incident)).await;
+    let found = found.ok().and_then(Result::ok).unwrap_or_default();
+    let event = |(text, at)| Event {
+        at,
+        kind: EventKind::Change,
+        text,
+        detail: None,
+        link: None,
+    };
+    found.into_iter().map(event).collect()
 }
 
 /// What a button or the form for a note sends.

@@ -27,6 +27,9 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
                 steps: r.steps.len(),
                 reviewed: r.reviewed.map(|d| d.to_string()),
                 alarms: pointing(&daemon, &r.stem).count(),
+                overdue: crate::runbook::overdue(r, frame.now),
+                used: daemon.engine().runbook_uses(&r.stem).used,
+                drilled: daemon.engine().runbook_uses(&r.stem).drilled,
             })
             .collect();
         Ok(pages::runbooks(frame, &rows))

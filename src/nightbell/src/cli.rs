@@ -174,8 +174,8 @@ pub enum Command {
     Import(ImportCommand),
     /// Say what is watched, what is not, and which alarm reaches nobody
     Coverage(CoverageCommand),
-    /// Say what the estate's alarms and dashboards cost a month
-    Cost,
+    /// Say what the estate's alarms and dashboards cost a month, or a plan of Terraform
+    Cost(account::bill::Cost),
     /// Prove for every alarm that it reaches somebody
     Verify(AccountCommand),
     /// Print the JSON Schema of a file kind
@@ -521,7 +521,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Serve(arguments) => account::serve::run(&global, &arguments),
         Command::Import(arguments) => account::import::run(&global, &arguments),
         Command::Coverage(arguments) => account::coverage::run(&global, &arguments),
-        Command::Cost => account::cost::run(&global),
+        Command::Cost(arguments) => account::bill::run(&global, &arguments),
         Command::Verify(arguments) => account::verify::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {

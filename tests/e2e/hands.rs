@@ -100,7 +100,7 @@ async fn a_mails_link_shows_first_acts_once_and_only_as_it_was_signed() {
     assert_eq!(world.acknowledged(&incident).await.len(), 1);
 
     // Nothing else is a link.
-    let changed = path.replace("/l/6", "/l/7");
+    let changed = path.replace("/l/Y", "/l/Z");
     assert_ne!(changed, path);
     assert_eq!(world.get(&changed).await.status(), 404);
     let (status, _) = world.write(Method::POST, &changed, &Value::Null).await;

@@ -316,7 +316,7 @@ async fn what_no_route_takes_is_a_problem_document() {
     assert_eq!(wrong.status(), 405);
     for (body, part) in [
         (
-            json!({ "service": "posting", "error_rate": 1.0 }),
+            json!({ "service": "weather", "error_rate": 1.0 }),
             "no local service",
         ),
         (json!({ "service": "counter" }), "needs an `error_rate`"),

@@ -1,6 +1,7 @@
 //! The whole of local mode over its public seams, on a stepped clock.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod announcement;
 mod api;
 mod arrivals;
@@ -8,6 +9,7 @@ mod backtest;
 #[path = "../binary.rs"]
 mod binary;
 mod composites;
+mod explore;
 mod guard;
 mod hands;
 mod pictures;

@@ -342,3 +342,30 @@ async fn a_post_whose_answer_is_lost_lies_dead_as_unknown_and_a_redrive_settles_
     assert_eq!(unknown(&jobs), 0, "{jobs}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_keys_in_a_secrets_file_the_real_ones_are_asked_and_nothing_stands_in() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("secrets.json");
+    let keys = json!({
+        "openai": "sk-of-a-test",
+        "x": { "api_key": "a", "api_secret": "b", "access_token": "c", "access_token_secret": "d" },
+    });
+    std::fs::write(&file, keys.to_string()).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // A Saturday: nobody is asked anything.
+    let clock = SteppedClock::new(Time::parse("2026-11-21T12:00:00Z").unwrap());
+    let world = World::start_at(data.path(), clock).await;
+    let stand_ins = world.app.gateway.stand_ins().unwrap();
+    assert!(stand_ins.openai.is_none() && stand_ins.x.is_none());
+    world.step(MINUTE).await;
+    assert_eq!(
+        world.json("/svc/posting/api/images").await["images"],
+        json!([])
+    );
+    world.stop().await;
+}

@@ -36,6 +36,15 @@ pub fn estate_with(more: Option<(&str, &str)>) -> model::Estate {
     loaded.estate.unwrap()
 }
 
+/// A clock that stands at the next full minute.
+pub fn clock() -> SteppedClock {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let minute = Duration::from_secs(60);
+    SteppedClock::new((Time::EPOCH + now).floor_to(minute) + minute)
+}
+
 /// A running app.
 pub struct World {
     pub app: App,
@@ -46,12 +55,7 @@ pub struct World {
 impl World {
     /// Starts the shipped estate over a data folder, at the next full minute.
     pub async fn start(data: &Path) -> World {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
-        let minute = Duration::from_secs(60);
-        let clock = SteppedClock::new((Time::EPOCH + now).floor_to(minute) + minute);
-        World::start_at(data, clock).await
+        World::start_at(data, clock()).await
     }
 
     /// The same at a time.

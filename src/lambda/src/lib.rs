@@ -6,6 +6,7 @@ pub mod clock;
 pub mod events;
 pub mod keys;
 pub mod lately;
+pub mod level;
 pub mod pictures;
 pub mod posting;
 
@@ -38,7 +39,10 @@ pub fn telemetry(name: &str) -> Result<Telemetry, Error> {
     let telemetry = Telemetry::builder()
         .function(&var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| name.into()))
         .lines(Arc::new(Stdout))
-        .logs(Arc::new(Stdout))
+        .logs(Arc::new(level::AtLeast::of(
+            var("LOG_LEVEL").as_deref(),
+            Stdout,
+        )))
         .segments(Arc::new(XrayDaemon::connect(daemon)?))
         .install()?;
     Ok(telemetry)

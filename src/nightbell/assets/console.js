@@ -41,6 +41,23 @@
     }
   };
 
+  // Told when something changed, and looking now and then: charts move without any event. Only a
+  // page that is seen listens, since a browser has few connections to one server.
+  let source = null;
+  const listen = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source && window.EventSource) {
+      let first = true;
+      source = new EventSource("/live");
+      source.addEventListener("change", () => {
+        if (!first) refresh();
+        first = false;
+      });
+    }
+  };
+  listen();
   setInterval(refresh, every);
-  document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("visibilitychange", () => { listen(); refresh(); });
 })();

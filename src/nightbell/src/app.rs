@@ -229,6 +229,8 @@ impl App {
             ..
         } = self;
         stop.cancelled().await;
+        // Pages listen for as long as they are open; a server that waits for them never stops.
+        daemon.live.end();
         let ended = tokio::time::timeout(GRACE, server).await;
         driver.stopped().await;
         hosts.stop().await;

@@ -13,6 +13,7 @@ pub mod print;
 pub mod route;
 pub mod runbook;
 pub mod test;
+mod token;
 pub mod up;
 
 use std::net::SocketAddr;
@@ -151,6 +152,8 @@ pub enum Command {
     Runbook(runbook::Runbook),
     /// Hold mails back for a while
     Silence(incident::Silence),
+    /// Make, list and revoke tokens of the API
+    Token(token::Token),
     /// Why somebody was told, or not
     Why(incident::Why),
     /// Flip an alarm and measure every stage until its mail is accepted
@@ -171,8 +174,8 @@ pub enum Command {
     Import(ImportCommand),
     /// Say what is watched, what is not, and which alarm reaches nobody
     Coverage(CoverageCommand),
-    /// Say what the estate's alarms and dashboards cost a month
-    Cost,
+    /// Say what the estate's alarms and dashboards cost a month, or a plan of Terraform
+    Cost(account::bill::Cost),
     /// Prove for every alarm that it reaches somebody
     Verify(AccountCommand),
     /// Print the JSON Schema of a file kind
@@ -507,6 +510,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Incident(arguments) => incident::incident(&global, &arguments),
         Command::Runbook(arguments) => runbook::run(&global, &arguments),
         Command::Silence(arguments) => incident::silence(&global, &arguments),
+        Command::Token(arguments) => token::run(&global, &arguments),
         Command::Why(arguments) => incident::why(&global, &arguments),
         Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Route(arguments) => route::run(&global, &arguments),
@@ -517,7 +521,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Serve(arguments) => account::serve::run(&global, &arguments),
         Command::Import(arguments) => account::import::run(&global, &arguments),
         Command::Coverage(arguments) => account::coverage::run(&global, &arguments),
-        Command::Cost => account::cost::run(&global),
+        Command::Cost(arguments) => account::bill::run(&global, &arguments),
         Command::Verify(arguments) => account::verify::run(&global, &arguments),
         Command::Schema { kind } => schema(kind.as_deref()),
         Command::Completions { shell } => {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "aws")]
+use crate::closed::Closed;
 use ports::{ControlPlane, Delivery, Inventory, Leases, Metrics, Objects};
 
 /// An account in one Region.
@@ -51,7 +53,10 @@ pub async fn connect(region: &str) -> Result<Cloud, ports::Error> {
             let config = config.clone();
             move || Box::new(aws::Inventory::new(&config, None)) as Box<dyn Inventory>
         })),
-        metrics: Arc::new(aws::CloudWatch::new(&config)),
+        metrics: Arc::new(Closed::new(
+            Arc::new(aws::CloudWatch::new(&config)),
+            Arc::new(local::SystemClock),
+        )),
         delivery: Arc::new(aws::Delivery::new(&config, None)),
         objects: Arc::new(aws::S3::new(&config)),
         account: who.account,

@@ -20,10 +20,12 @@ use ports::{
 use response::Engine;
 use tokio::sync::watch;
 
+use crate::access::Tokens;
 use crate::daemon::duty::Duty;
 use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
+use crate::live::Live;
 use crate::tasks::{Poke, Status};
 
 /// Where things are kept and people are told.
@@ -87,6 +89,10 @@ pub struct Daemon {
     pub drills: Mutex<Vec<Drill>>,
     /// What signs the links in mails.
     pub links: Signer,
+    /// Who may enter.
+    pub tokens: Arc<Tokens>,
+    /// What open pages listen to.
+    pub live: Live,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
     /// When the latest entry was written, in milliseconds.
@@ -145,6 +151,7 @@ impl Daemon {
         };
         let rules = evaluator::alarm::Settings::default().composite;
         let links = signer(&estate, &ports, local.as_ref()).await?;
+        let tokens = tokens(local.as_ref())?;
         let daemon = Daemon {
             clock,
             composites: Composites::new(&estate.alarms, rules),
@@ -162,6 +169,8 @@ impl Daemon {
             inbox: Inbox::default(),
             drills: Mutex::default(),
             links,
+            tokens,
+            live: Live::default(),
             engine: Mutex::new(engine),
             latest: AtomicI64::new(i64::MIN),
             appending: tokio::sync::Mutex::new(()),
@@ -241,6 +250,16 @@ fn nobody() -> Routes {
         windows: BTreeMap::new(),
         mute: Vec::new(),
     }
+}
+
+/// The tokens of the data folder; against AWS those of the folder that `NIGHTBELL_DATA` names.
+fn tokens(local: Option<&Local>) -> ports::Result<Arc<Tokens>> {
+    let named = || std::env::var_os("NIGHTBELL_DATA").map(std::path::PathBuf::from);
+    let folder = local.map(|l| l.store.dir().to_owned()).or_else(named);
+    let tokens = Tokens::open(folder.as_deref()).map_err(|why| {
+        ports::Error::new("read", "the tokens", ports::Kind::Unavailable).because(why)
+    })?;
+    Ok(Arc::new(tokens))
 }
 
 /// What signs links: the secret that `sign_links_with` names, else a key of the data folder, so that

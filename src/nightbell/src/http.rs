@@ -19,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use self::guard::{Allowed, guard};
 use self::problem::Problem;
+use crate::access::{self, Access};
 use crate::console::assets::CONTENT_SECURITY_POLICY;
 use crate::daemon::Daemon;
 use crate::keeper::Keeper;
@@ -37,6 +38,16 @@ pub fn router(
     keeper: Option<Arc<Keeper>>,
 ) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
+    let access = Access {
+        tokens: daemon.tokens.clone(),
+        open: address.ip().is_loopback(),
+        limits: Arc::default(),
+        clock: daemon.clock.clone(),
+    };
+    let login = Router::new()
+        .route("/login", get(access::login_page).post(access::login))
+        .layer(middleware::map_response(protect))
+        .with_state(access.clone());
     // The pages of the mode: what only this machine has, or what only an account has.
     let mut others = match keeper {
         Some(keeper) => crate::keeper::http::beside().with_state(keeper),
@@ -60,6 +71,7 @@ pub fn router(
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(exposition::metrics))
+        .route("/live", get(crate::live::stream))
         .route(
             "/api/openapi.json",
             get(|| async move { axum::Json(document) }),
@@ -81,8 +93,10 @@ pub fn router(
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(daemon);
     own.merge(others)
+        .merge(login)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
+        .layer(middleware::from_fn_with_state(access, access::enter))
 }
 
 /// A name as one segment of a path.

@@ -3,10 +3,12 @@
 //!
 //! [`app::App`] is everything in one process; the commands are in [`cli`].
 
+pub mod access;
 pub mod acts;
 pub mod app;
 pub mod channels;
 pub mod cli;
+pub mod closed;
 pub mod cloud;
 pub mod console;
 pub mod daemon;
@@ -19,6 +21,7 @@ pub mod insights;
 pub mod keeper;
 pub mod lately;
 pub mod links;
+pub mod live;
 pub mod logline;
 pub mod picture;
 pub mod queries;

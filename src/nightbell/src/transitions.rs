@@ -89,6 +89,7 @@ impl Daemon {
             .transitions
             .fetch_add(all.len() as u64, Ordering::Relaxed);
         self.respond.poke();
+        self.live.changed();
         Ok(all)
     }
 

@@ -248,5 +248,10 @@ fn check_mark(estate: &Estate, problems: &mut Vec<Problem>) {
     }
 }
 
+/// One alarm as CloudWatch takes it, without actions and tags, to see what it costs.
+pub fn body(estate: &Estate, spec: &AlarmSpec) -> Map<String, Value> {
+    body::of(estate, spec, &[])
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@
 //! - [`cost`], [`quota`]: money and time; [`import`]: an account as files
 //! - [`show`]: plans as text and Markdown
 
+pub mod bill;
 pub mod birth;
 pub mod board;
 pub mod canonical;

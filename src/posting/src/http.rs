@@ -6,7 +6,7 @@ mod admin;
 mod answer;
 mod pages;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use identity::{KeyRing, Principal, group};
+use model::Time;
 use ports::{Access, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +41,8 @@ pub struct Service {
     people: Arc<KeyRing>,
     audit: Audit,
     x: X,
+    /// The account as it was seen last, and when: X counts how often it is asked.
+    account: Mutex<Option<(Time, Value)>>,
 }
 
 impl Service {
@@ -58,6 +61,7 @@ impl Service {
             people,
             audit,
             x,
+            account: Mutex::default(),
         })
     }
 }

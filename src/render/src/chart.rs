@@ -12,6 +12,7 @@ mod legend;
 pub(crate) mod paths;
 mod spark;
 mod stack;
+mod states;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use model::{Span, Time, Unit};
 use crate::palette::{Ink, Theme};
 
 pub use spark::Sparkline;
+pub use states::States;
 
 /// Which vertical axis a series or threshold belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -29,6 +29,7 @@ use crate::palette::Theme;
 
 pub use body::{MetricWidget, PeriodOverride, Summary, View, Widget, WidgetKind};
 pub use explorer::ExplorerWidget;
+pub use label::{Facts, fill};
 pub use logs::{LogWidget, answer_chart, answer_html};
 pub use metrics::{Entry, Source};
 pub use states::{AlarmOrder, AlarmWidget};

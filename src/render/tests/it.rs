@@ -8,3 +8,5 @@ mod mails;
 mod pictures;
 #[path = "it/samples.rs"]
 mod samples;
+#[path = "it/wild.rs"]
+mod wild;

@@ -7,22 +7,12 @@
 use std::sync::Arc;
 
 use lambda::LateTables;
-use telemetry::xray::XrayDaemon;
-use telemetry::{Stdout, Telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let var = |name: &str| std::env::var(name).ok();
     let config = counter::Config::from_vars(var)?;
-    let daemon = var("AWS_XRAY_DAEMON_ADDRESS");
-    let daemon = XrayDaemon::address(daemon.as_deref().unwrap_or(XrayDaemon::ADDRESS))
-        .ok_or("AWS_XRAY_DAEMON_ADDRESS is no `IP:PORT`")?;
-    let telemetry = Telemetry::builder()
-        .function(&var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| counter::SERVICE.into()))
-        .lines(Arc::new(Stdout))
-        .logs(Arc::new(Stdout))
-        .segments(Arc::new(XrayDaemon::connect(daemon)?))
-        .install()?;
+    let telemetry = lambda::telemetry(counter::SERVICE)?;
     let router = counter::router(Arc::new(LateTables::default()), config, &telemetry);
     lambda::serve(router, telemetry).await
 }

@@ -3,6 +3,7 @@
 
 pub mod adopt;
 pub mod apply;
+pub mod bill;
 pub mod cost;
 pub mod coverage;
 pub mod fired;

@@ -16,9 +16,11 @@ pub fn run(global: &Global, arguments: &Up) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    if !arguments.listen.ip().is_loopback() {
+    if !arguments.listen.ip().is_loopback()
+        && !has_token(&data_folder(arguments.data.as_ref(), &root))
+    {
         note(format_args!(
-            "{}: {} is not a loopback address, and this version has no login\n  help: listen on 127.0.0.1 and reach it through a tunnel",
+            "{}: {} is not a loopback address, where every request needs a token, and there is none\n  help: listen on 127.0.0.1, make one with `nightbell token create NAME --role admin`, and start again",
             styled(print::BAD, "error"),
             arguments.listen
         ));
@@ -35,6 +37,12 @@ pub fn run(global: &Global, arguments: &Up) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => failed(&error),
     }
+}
+
+/// Whether the data folder has a token that is good now.
+fn has_token(data: &Path) -> bool {
+    let tokens = crate::access::Tokens::open(Some(data));
+    tokens.is_ok_and(|t| !t.list(ports::Clock::now(&SystemClock)).is_empty())
 }
 
 async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> anyhow::Result<()> {

@@ -5,17 +5,18 @@
 use std::time::Duration;
 
 use askama::Template;
-use model::State;
 use model::time::format_duration;
+use model::{Severity, State};
 
 use super::assets;
 use super::clock::{Clock, escape};
 use super::marks;
 use super::view::{
-    AlarmPage, AlarmRow, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence,
-    ExplorePage, FaultsPage, Frame, Html, IncidentAction, IncidentPage, IncidentRow, LinkPage,
+    AlarmPage, AlarmsPage, CoveragePage, DashboardPage, DashboardRow, Delivery, Evidence,
+    ExplorePage, FaultsPage, Frame, Html, IncidentAction, IncidentPage, IncidentsPage, LinkPage,
     LogsAsked, LogsFound, LogsPage, MailPage, MailRow, MapPage, Mode, Notice, NowPage, Picture,
-    PlanPage, Problem, Range, RunbookRow, RunbookView, SilenceRow, TracePage, TraceRow, TracesPage,
+    PlanPage, Problem, Range, ReferencePage, RunbookRow, RunbookView, SilenceRow, TaskRow,
+    TracePage, TraceRow, TracesPage,
 };
 use super::words;
 
@@ -105,20 +106,23 @@ pub fn coverage(frame: &Frame, page: &CoveragePage) -> Html {
     })
 }
 
-/// `/alarms`: what is wrong comes first, then by name.
-pub fn alarms(frame: &Frame, rows: &[AlarmRow]) -> Html {
+/// `/alarms`, whose form asks with `state`, `service`, `q` and `page`.
+pub fn alarms(frame: &Frame, page: &AlarmsPage) -> Html {
     #[derive(Template)]
     #[template(path = "alarms.html")]
     struct Alarms<'a> {
         base: Base<'a>,
-        rows: Vec<&'a AlarmRow>,
+        page: &'a AlarmsPage,
     }
-    let mut rows: Vec<&AlarmRow> = rows.iter().collect();
-    rows.sort_by_key(|r| (marks::urgency(r.state), r.severity, &r.name));
     render(&Alarms {
         base: Base::new(frame, Some(Here::Alarms), words::alarms_title(frame.counts)),
-        rows,
+        page,
     })
+}
+
+/// The order of a list of alarms: what is wrong comes first, then by name.
+pub fn by_urgency(rows: &mut [(State, Severity, &str, usize)]) {
+    rows.sort_by_key(|(state, severity, name, _)| (marks::urgency(*state), *severity, *name));
 }
 
 /// `/alarms/{name}`
@@ -136,20 +140,56 @@ pub fn alarm(frame: &Frame, page: &AlarmPage) -> Html {
 }
 
 /// `/incidents`, in the order given: open ones first, then newest first.
-pub fn incidents(frame: &Frame, rows: &[IncidentRow]) -> Html {
+pub fn incidents(frame: &Frame, page: &IncidentsPage) -> Html {
     #[derive(Template)]
     #[template(path = "incidents.html")]
     struct Incidents<'a> {
         base: Base<'a>,
-        rows: &'a [IncidentRow],
+        page: &'a IncidentsPage,
     }
     render(&Incidents {
         base: Base::new(
             frame,
             Some(Here::Incidents),
-            words::incidents_title(rows, frame.now),
+            words::incidents_title(page, frame.now),
         ),
+        page,
+    })
+}
+
+/// `/tasks`
+pub fn tasks(frame: &Frame, rows: &[TaskRow]) -> Html {
+    #[derive(Template)]
+    #[template(path = "tasks.html")]
+    struct Tasks<'a> {
+        base: Base<'a>,
+        rows: &'a [TaskRow],
+        failing: usize,
+    }
+    let failing = rows.iter().filter(|r| r.error.is_some()).count();
+    let title = match failing {
+        0 => "Tasks".to_owned(),
+        1 => "1 task fails".to_owned(),
+        n => format!("{n} tasks fail"),
+    };
+    render(&Tasks {
+        base: Base::new(frame, None, title),
         rows,
+        failing,
+    })
+}
+
+/// `/reference`
+pub fn reference(frame: &Frame, page: &ReferencePage) -> Html {
+    #[derive(Template)]
+    #[template(path = "reference.html")]
+    struct Reference<'a> {
+        base: Base<'a>,
+        page: &'a ReferencePage,
+    }
+    render(&Reference {
+        base: Base::new(frame, None, "The API".into()),
+        page,
     })
 }
 
@@ -403,6 +443,22 @@ pub fn faults(frame: &Frame, page: &FaultsPage) -> Html {
     render(&Faults {
         base: Base::new(frame, Some(Here::Faults), words::faults_title(&page.active)),
         page,
+    })
+}
+
+/// `/login`; nothing of the estate is on it.
+pub fn login(refused: bool) -> Html {
+    #[derive(Template)]
+    #[template(path = "login.html")]
+    struct Login {
+        refused: bool,
+        style: &'static str,
+        icon: &'static str,
+    }
+    render(&Login {
+        refused,
+        style: &assets::STYLE.href,
+        icon: &assets::ICON.href,
     })
 }
 

@@ -30,14 +30,14 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("now-empty", pages::now(&s.new_frame(), &NowPage::default())),
         ("dashboards", pages::dashboards(&frame, &s.dashboards())),
         ("dashboard", pages::dashboard(&frame, &s.dashboard())),
-        ("alarms", pages::alarms(&frame, &s.alarms())),
+        ("alarms", pages::alarms(&frame, &s.alarms_page())),
         ("alarm", pages::alarm(&frame, &s.alarm())),
         (
             "alarm-composite",
             pages::alarm(&frame, &s.alarm_composite()),
         ),
         ("alarm-failed", pages::alarm(&frame, &s.alarm_failed())),
-        ("incidents", pages::incidents(&frame, &s.incidents())),
+        ("incidents", pages::incidents(&frame, &s.incidents_page())),
         ("incident", pages::incident(&frame, &s.incident())),
         ("incident-bare", pages::incident(&quiet, &s.incident_bare())),
         ("link", pages::link(&frame, &s.link())),
@@ -54,6 +54,8 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("mailbox-empty", pages::mailbox(&quiet, &[])),
         ("mail", pages::mail(&frame, &s.mail())),
         ("faults", pages::faults(&frame, &s.faults())),
+        ("tasks", pages::tasks(&frame, &s.tasks())),
+        ("reference", pages::reference(&frame, &s.reference())),
         ("problem", pages::problem(&frame, &s.problem())),
     ]
 }

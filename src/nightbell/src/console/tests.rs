@@ -236,7 +236,7 @@ fn headings_are_sentences_when_something_is_wrong() {
         let text = h1.split_once('>').unwrap().1.split("</h1>").next().unwrap();
         assert_eq!(text, heading, "{page}");
     };
-    check("now", "2 incidents open, the oldest for 14 minutes");
+    check("now", "3 incidents open, the oldest for 14 minutes");
     check("now-quiet", "No incident is open");
     check("now-empty", "Nothing is watched yet");
     check("alarms", "2 of 14 alarms are in ALARM");

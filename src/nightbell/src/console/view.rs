@@ -9,6 +9,7 @@ mod incidents;
 mod keeper;
 mod local;
 mod now;
+mod pages;
 mod telemetry;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use incidents::*;
 pub use keeper::*;
 pub use local::*;
 pub use now::*;
+pub use pages::*;
 pub use telemetry::*;
 
 /// Markup that is safe to show as it is: made by `render`, never by a user.

@@ -11,7 +11,7 @@ use model::{
 
 use super::clock::about;
 use super::marks::count;
-use super::view::{Counts, Fact, FaultRow, Frame, IncidentRow, NowPage, TracesPage};
+use super::view::{Counts, Fact, FaultRow, Frame, IncidentsPage, NowPage, TracesPage};
 
 /// What an alarm watches against what: `Errors, sum per minute: more than 0 in 2 of 3 minutes`.
 pub fn condition(spec: &AlarmSpec) -> String {
@@ -174,7 +174,8 @@ fn missing(missing: Missing) -> &'static str {
 /// `2 incidents open, the oldest for 14 minutes`; what is known where none is.
 pub(super) fn now_title(page: &NowPage, frame: &Frame) -> String {
     let counts = frame.counts;
-    open_title(page.incidents.iter().map(|i| i.opened), frame.now).unwrap_or_else(|| {
+    let opened = page.incidents.iter().map(|i| i.opened);
+    open_title(opened.chain(page.others.iter().copied()), frame.now).unwrap_or_else(|| {
         match (counts.alarms, counts.alarm, counts.insufficient_data) {
             (0, ..) => "Nothing is watched yet".into(),
             (_, 0, 0) => "Nothing is wrong".into(),
@@ -221,9 +222,10 @@ pub(super) fn alarms_title(counts: Counts) -> String {
 }
 
 /// As on Now; without an open one just the word.
-pub(super) fn incidents_title(rows: &[IncidentRow], now: Time) -> String {
-    let open = rows.iter().filter(|r| r.resolved.is_none());
-    open_title(open.map(|r| r.opened), now).unwrap_or_else(|| match rows {
+pub(super) fn incidents_title(page: &IncidentsPage, now: Time) -> String {
+    let open = page.rows.iter().filter(|r| r.resolved.is_none());
+    let opened = open.map(|r| r.opened).chain(page.others.iter().copied());
+    open_title(opened, now).unwrap_or_else(|| match page.rows.as_slice() {
         [] => "Incidents".into(),
         _ => "No incident is open".into(),
     })

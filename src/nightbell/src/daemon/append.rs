@@ -210,5 +210,7 @@ impl Daemon {
             self.latest
                 .fetch_max(entry.at().millis(), Ordering::Relaxed);
         }
+        drop(engine);
+        self.live.changed();
     }
 }

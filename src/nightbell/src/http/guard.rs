@@ -5,7 +5,7 @@
 //! a same-origin `Origin`, or `Sec-Fetch-Site: same-origin` (browsers send one and no page can
 //! forge either).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -14,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use super::problem::Problem;
+use crate::access::Caller;
 
 /// Which hosts we answer to.
 #[derive(Debug, Clone)]
 pub struct Allowed {
     hosts: Arc<[String]>,
+    /// On a wildcard any address of this machine is one of ours; a foreign name is none.
+    wildcard: bool,
 }
 
 impl Allowed {
@@ -44,25 +47,34 @@ impl Allowed {
         }
         Allowed {
             hosts: hosts.into(),
+            wildcard: listen.ip().is_unspecified(),
         }
     }
 
     fn host(&self, host: &str) -> bool {
-        self.hosts.iter().any(|h| h.eq_ignore_ascii_case(host))
+        let known = self.hosts.iter().any(|h| h.eq_ignore_ascii_case(host));
+        let address = host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok();
+        known || (self.wildcard && address)
     }
 
     fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|h| h.to_str().ok())
-            .or_else(|| uri.authority().map(|a| a.as_str()))
-            .unwrap_or_default();
-        if !self.host(host) {
-            return Err(format!(
+        self.host_of(uri, headers)?;
+        self.origin_of(method, uri, headers)
+    }
+
+    fn host_of(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+        let host = named(uri, headers);
+        match self.host(host) {
+            true => Ok(()),
+            false => Err(format!(
                 "this server does not answer to the host `{}`",
                 host.escape_debug()
-            ));
+            )),
         }
+    }
+
+    fn origin_of(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+        let host = named(uri, headers);
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
@@ -96,9 +108,28 @@ impl Allowed {
     }
 }
 
+/// The host that a request names.
+fn named<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> &'r str {
+    headers
+        .get(header::HOST)
+        .and_then(|h| h.to_str().ok())
+        .or_else(|| uri.authority().map(|a| a.as_str()))
+        .unwrap_or_default()
+}
+
 /// Answers 403 to what may not pass.
 pub async fn guard(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
-    match allowed.judge(request.method(), request.uri(), request.headers()) {
+    // No page elsewhere can send a program's token.
+    let program = request
+        .extensions()
+        .get::<Caller>()
+        .is_some_and(|c| c.program);
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let judged = match program {
+        true => allowed.host_of(uri, headers),
+        false => allowed.judge(method, uri, headers),
+    };
+    match judged {
         Ok(()) => next.run(request).await,
         Err(detail) => Problem::new(StatusCode::FORBIDDEN, detail).into_response(),
     }

@@ -9,6 +9,7 @@ mod incidents;
 mod links;
 mod mailbox;
 mod now;
+mod reference;
 mod runbooks;
 mod silences;
 mod steps;
@@ -58,6 +59,8 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/logs", get(telemetry::logs))
         .route("/explore", get(explore::page))
         .route("/map", get(telemetry::map))
+        .route("/tasks", get(reference::tasks))
+        .route("/reference", get(reference::page))
         .route("/mailbox", get(mailbox::list))
         .route("/mailbox/{id}", get(mailbox::one))
         .route("/faults", get(faults::page).post(faults::begin))
@@ -130,7 +133,7 @@ pub(super) async fn show(
     page(status, pages::problem(&frame, &refused))
 }
 
-pub(super) fn page(status: StatusCode, html: Html) -> Response {
+pub(crate) fn page(status: StatusCode, html: Html) -> Response {
     (
         status,
         [

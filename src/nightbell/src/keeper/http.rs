@@ -32,6 +32,15 @@ pub fn router(keeper: Arc<Keeper>, address: SocketAddr) -> Router {
         .layer(middleware::from_fn_with_state(allowed, guard))
 }
 
+/// What a load balancer asks, at an address of its own: whatever name it asks by, and without a login.
+pub fn health(keeper: Arc<Keeper>) -> Router {
+    Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .fallback(|| async { Problem::not_found("only /health and /ready answer here") })
+        .with_state(keeper)
+}
+
 /// What it answers alone, where nobody receives and responds.
 pub fn routes() -> Router<Arc<Keeper>> {
     beside()

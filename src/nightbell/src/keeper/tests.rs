@@ -406,3 +406,24 @@ async fn files_in_s3_are_read_and_their_changes_applied() {
     assert_eq!(number(&world.body("errors").unwrap(), "Threshold"), 7.0);
     one.end().await;
 }
+
+#[tokio::test]
+async fn a_load_balancer_is_answered_by_whatever_name_it_asks_and_nobody_else_is() {
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt;
+    let world = World::new();
+    let one = world.start("one").await;
+    for (path, expect) in [
+        ("/health", StatusCode::OK),
+        ("/ready", StatusCode::OK),
+        ("/", StatusCode::NOT_FOUND),
+        ("/plan", StatusCode::NOT_FOUND),
+        ("/api/v1/reconcile", StatusCode::NOT_FOUND),
+    ] {
+        let asked = Request::get(path).header("host", "10.0.1.7:5000");
+        let asked = asked.body(axum::body::Body::empty()).unwrap();
+        let answer = super::http::health(one.keeper.clone()).oneshot(asked).await;
+        assert_eq!(answer.unwrap().status(), expect, "{path}");
+    }
+    one.end().await;
+}

@@ -23,16 +23,26 @@ use crate::world::{Setup, World, batch, one};
 
 /// Counts the steps, and lets nothing come back from the one that is to be the last.
 #[derive(Clone, Default)]
-struct Fate(Arc<Counters>);
+pub struct Fate(Arc<Counters>);
 
 #[derive(Default)]
 struct Counters {
     steps: AtomicUsize,
     last: AtomicUsize,
+    /// It is a process of its own that dies, by a signal.
+    kills: std::sync::atomic::AtomicBool,
     died: tokio::sync::Notify,
 }
 
 impl Fate {
+    /// Ends this process at a step, as a kill would: nothing is said, flushed or closed.
+    pub fn kill_at(last: usize) -> Fate {
+        let fate = Fate::default();
+        fate.set(last);
+        fate.0.kills.store(true, Ordering::SeqCst);
+        fate
+    }
+
     fn set(&self, last: usize) {
         self.0.steps.store(0, Ordering::SeqCst);
         self.0.last.store(last, Ordering::SeqCst);
@@ -41,6 +51,9 @@ impl Fate {
     async fn step(&self) {
         let step = self.0.steps.fetch_add(1, Ordering::SeqCst) + 1;
         if step == self.0.last.load(Ordering::SeqCst) {
+            if self.0.kills.load(Ordering::SeqCst) {
+                std::process::abort();
+            }
             self.0.died.notify_one();
             std::future::pending::<()>().await;
         }
@@ -55,7 +68,7 @@ impl Fate {
     }
 }
 
-struct Mortal<T: ?Sized>(Fate, Arc<T>);
+pub struct Mortal<T: ?Sized>(pub Fate, pub Arc<T>);
 
 #[async_trait]
 impl Documents for Mortal<dyn Items> {
@@ -315,7 +328,7 @@ impl Play {
 }
 
 /// A list with a day of its own for each date, so that many runs can share one store.
-fn days() -> String {
+pub fn days() -> String {
     let months = posting::name::MONTHS;
     let mut list = json!({ "Prompt": "A ghost for \"{day}\"." });
     for (m, month) in months.iter().enumerate() {
@@ -435,7 +448,7 @@ async fn every_death(search_delay: Duration, refuses_duplicates: bool) -> usize 
     }
 }
 
-fn days_of(date: jiff::civil::Date) -> String {
+pub fn days_of(date: jiff::civil::Date) -> String {
     let letters = |n: usize| char::from(b'a' + n as u8);
     let (m, day) = (date.month() as usize - 1, date.day() as usize);
     let name = format!(

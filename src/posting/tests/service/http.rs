@@ -200,6 +200,24 @@ async fn only_admins_act_and_everything_they_do_is_written_down() {
         (&account["username"], &account["metrics"]["tweet_count"]),
         (&json!("spooky_days"), &json!(2))
     );
+    // Asked again, X is not: it counts how often.
+    let asked = || {
+        world
+            .x
+            .state
+            .script
+            .seen()
+            .borrow()
+            .iter()
+            .filter(|s| **s == x::ME)
+            .count()
+    };
+    let before = asked();
+    world.ask("GET", "/api/admin/account", "ada", None).await;
+    assert_eq!(asked(), before);
+    world.clock.advance_by(std::time::Duration::from_secs(601));
+    world.ask("GET", "/api/admin/account", "ada", None).await;
+    assert_eq!(asked(), before + 1);
     let again = world
         .ask(
             "POST",

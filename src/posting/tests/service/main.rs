@@ -3,6 +3,7 @@
 
 mod crash;
 mod http;
+mod kill;
 mod schedule;
 mod secrets;
 mod story;

@@ -118,6 +118,7 @@ pub struct World {
     pub telemetry: Telemetry,
     pub generator: Generator,
     pub poster: Poster,
+    pub router: std::sync::OnceLock<Router>,
 }
 
 pub struct Answer {
@@ -229,6 +230,7 @@ impl World {
             openai,
             x,
             telemetry,
+            router: std::sync::OnceLock::new(),
         };
         world.put_days(&setup.days).await;
         world
@@ -329,13 +331,12 @@ impl World {
     }
 
     pub fn router(&self) -> Router {
-        let service = Service::new(
-            self.stand.clone(),
-            self.people.clone(),
-            self.config.clone(),
-            &self.telemetry,
-        );
-        posting::router(service, &self.telemetry)
+        let made = self.router.get_or_init(|| {
+            let (stand, people) = (self.stand.clone(), self.people.clone());
+            let service = Service::new(stand, people, self.config.clone(), &self.telemetry);
+            posting::router(service, &self.telemetry)
+        });
+        made.clone()
     }
 
     pub async fn token(&self, name: &str) -> String {
@@ -409,7 +410,7 @@ pub fn config(openai: &str, x: &str) -> Config {
     Config::from_vars(find).unwrap()
 }
 
-async fn define_queues(store: &Store, config: &Config) {
+pub async fn define_queues(store: &Store, config: &Config) {
     let queues = &config.queues;
     for (name, dead) in [
         (&queues.generate, &queues.generate_dead),

@@ -278,6 +278,12 @@ fn metric(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> MetricW
     };
     let none = Vec::new();
     let arrays = p.get("metrics").and_then(Value::as_array).unwrap_or(&none);
+    // The user guide itself has a widget whose one metric stands without the outer list.
+    let alone = vec![Value::Array(arrays.clone())];
+    let arrays = match arrays.first() {
+        Some(Value::String(_)) => &alone,
+        _ => arrays,
+    };
     let (entries, problems) = metrics::read(&arrays[..arrays.len().min(METRICS)], &defaults);
     for (at, problem) in problems {
         note(&format!("/properties/metrics/{at}"), &problem);

@@ -63,19 +63,25 @@ pub(super) fn names(entries: &[&Entry]) -> Vec<String> {
 }
 
 /// What a dynamic label can speak of.
-pub(super) struct Facts<'a> {
-    pub(super) name: &'a str,
-    pub(super) metric: Option<&'a MetricStat>,
-    pub(super) points: &'a [(Time, f64)],
-    pub(super) unit: Unit,
-    pub(super) zone: &'a TimeZone,
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What `${LABEL}` says.
+    pub name: &'a str,
+    /// The metric, for `${PROP(...)}`.
+    pub metric: Option<&'a MetricStat>,
+    /// Oldest first.
+    pub points: &'a [(Time, f64)],
+    /// The unit of the points.
+    pub unit: Unit,
+    /// The zone of times.
+    pub zone: &'a TimeZone,
     /// The end of the time that is shown, from which relative times count.
-    pub(super) now: Time,
+    pub now: Time,
 }
 
 /// Fills `${LAST}`, `${MAX}`, `${PROP('Dim.X')}` and their kin in; what is not known stays as it
 /// is, as CloudWatch leaves it.
-pub(super) fn fill(label: &str, facts: &Facts<'_>) -> String {
+pub fn fill(label: &str, facts: &Facts<'_>) -> String {
     let mut out = String::with_capacity(label.len());
     let mut rest = label;
     while let Some(at) = rest.find("${") {

@@ -97,7 +97,16 @@ fn read(v: &Value, choices: &Choices) -> Result<Variable, String> {
         )
         .ok_or("it says no property or pattern to replace")?;
     let search = text(v, "search").zip(text(v, "populateFrom"));
-    let search = search.map(|(search, dimension)| VariableSearch { search, dimension });
+    // Also seen: both inside of `search`, the search as a whole SEARCH expression.
+    let nested = || {
+        let inner = v.get("search")?;
+        let whole = text(inner, "expression")?;
+        let search = whole.split('\'').nth(1).unwrap_or(&whole).to_owned();
+        Some((search, text(inner, "populateFrom")?))
+    };
+    let search = search
+        .or_else(nested)
+        .map(|(search, dimension)| VariableSearch { search, dimension });
     let mut values: Vec<(String, String)> = Vec::new();
     for value in v
         .get("values")

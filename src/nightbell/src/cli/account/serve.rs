@@ -25,6 +25,9 @@ pub struct ServeCommand {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000", value_parser = address)]
     pub listen: SocketAddr,
+    /// Where a load balancer asks /health and /ready, and nothing else answers; may be any address
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub health: Option<SocketAddr>,
     /// How often the account is looked at, at the latest
     #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
     pub every: Duration,
@@ -151,6 +154,16 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
         )
     })?;
     let address = listener.local_addr()?;
+    let health = match arguments.health {
+        None => None,
+        Some(asked) => {
+            let listener = TcpListener::bind(asked).await;
+            let listener = listener.with_context(|| {
+                format!("cannot listen on {asked}; give another address with --health")
+            })?;
+            Some((listener, http::health(keeper.clone())))
+        }
+    };
     let driver = start(&keeper, &stop);
     let serving = match (&arguments.journal, &arguments.queue) {
         (Some(journal), Some(queue)) => {
@@ -210,6 +223,9 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
         }
     }
     tokio::spawn(signals(keeper.clone(), stop.clone()));
+    if let Some((listener, router)) = health {
+        tokio::spawn(listen(listener, router, stop.clone()));
+    }
     let served = listen(listener, router, stop.clone()).await;
     driver.stopped().await;
     if let Some(serving) = serving {

@@ -80,6 +80,70 @@ impl Sample<'_> {
         }
     }
 
+    pub(super) fn alarms_page(&self) -> AlarmsPage {
+        AlarmsPage {
+            rows: self.alarms(),
+            found: 80,
+            filter: AlarmsFilter {
+                state: "ALARM".into(),
+                service: self.t("counter"),
+                words: self.t("errors"),
+            },
+            services: vec![self.t("counter")],
+            paging: Paging {
+                page: 1,
+                pages: 2,
+                previous: None,
+                next: Some("/alarms?page=2".into()),
+            },
+        }
+    }
+
+    pub(super) fn tasks(&self) -> Vec<TaskRow> {
+        let row = |name: &str, error| TaskRow {
+            name: name.into(),
+            summary: self.t("14 alarms evaluated"),
+            error,
+            last: Some(ago(1)),
+            next: ago(0),
+            running: false,
+            runs: 12,
+            failures: 1,
+        };
+        vec![
+            row("evaluate", None),
+            row("respond", Some(self.t("the topic refused it"))),
+        ]
+    }
+
+    pub(super) fn reference(&self) -> ReferencePage {
+        ReferencePage {
+            description: self.t("Metrics and alarms."),
+            groups: vec![OperationGroup {
+                name: "alarms".into(),
+                description: self.t("What is watched"),
+                operations: vec![OperationView {
+                    id: "list".into(),
+                    method: "GET".into(),
+                    path: self.t("/api/v1/alarms"),
+                    summary: self.t("List alarms"),
+                    description: self.t("All of them."),
+                    parameters: vec![ParameterView {
+                        name: self.t("limit"),
+                        place: "query".into(),
+                        kind: "integer".into(),
+                        required: true,
+                        what: self.t("At most this many."),
+                    }],
+                    body: Some("AlarmBody".into()),
+                    answers: vec![("200".into(), self.t("alarms"))],
+                    example: self.t("curl x"),
+                }],
+            }],
+            schemas: vec![("AlarmBody".into(), self.t("{}"))],
+        }
+    }
+
     pub(super) fn alarms(&self) -> Vec<AlarmRow> {
         let row = |name: &str, state, minutes, severity, condition: &str, signal| AlarmRow {
             name: self.t(name),
@@ -188,6 +252,11 @@ impl Sample<'_> {
                 href: "/incidents/INC-7F3K".into(),
                 text: self.t("INC-7F3K"),
             }),
+            noise: vec![Fact {
+                name: "Fired".into(),
+                value: self.t("3 times"),
+            }],
+            states: Svg::default(),
             history: [(14, State::Ok, State::Alarm), (190, State::Alarm, State::Ok), (201, State::Ok, State::Alarm), (9_000, State::InsufficientData, State::Ok)]
                 .into_iter()
                 .map(|(minutes, from, to)| TransitionRow {
@@ -222,6 +291,11 @@ impl Sample<'_> {
             chart: Picture::Failed(
                 self.t("get metrics AWS/Lambda Errors: throttled; tried 3 times, next try in 20 s"),
             ),
+            noise: vec![Fact {
+                name: "Fired".into(),
+                value: self.t("3 times"),
+            }],
+            states: Svg::default(),
             history: Vec::new(),
             told: Vec::new(),
             incident: None,

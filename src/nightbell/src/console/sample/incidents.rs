@@ -3,6 +3,19 @@
 use super::*;
 
 impl Sample<'_> {
+    pub(super) fn incidents_page(&self) -> IncidentsPage {
+        IncidentsPage {
+            rows: self.incidents(),
+            others: Vec::new(),
+            paging: Paging {
+                page: 2,
+                pages: 2,
+                previous: Some("/incidents?page=1".into()),
+                next: None,
+            },
+        }
+    }
+
     pub(super) fn incidents(&self) -> Vec<IncidentRow> {
         let row = |id: &str, service: &str, severity, what: &str, opened, resolved: Option<u64>| {
             IncidentRow {

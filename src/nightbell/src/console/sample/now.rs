@@ -43,6 +43,7 @@ impl Sample<'_> {
                     runbook: None,
                 },
             ],
+            others: vec![ago(9)],
             services: self.services(true),
             events: self.events(),
             last_resolved: None,

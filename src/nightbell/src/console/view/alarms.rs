@@ -2,7 +2,7 @@
 
 use model::{Severity, State, Time};
 
-use super::{Fact, Html, Link, Picture, Range, Signal};
+use super::{Fact, Html, Link, Picture, Range, Signal, Svg};
 
 /// A row of `/dashboards`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,10 @@ pub struct AlarmPage {
     pub runbook: Option<Link>,
     /// The open incident it belongs to.
     pub incident: Option<Link>,
+    /// What it did to people lately, and what it costs.
+    pub noise: Vec<Fact>,
+    /// How it stood over the time, as a strip.
+    pub states: Svg,
     /// Its transitions, newest first.
     pub history: Vec<TransitionRow>,
     /// The time range.

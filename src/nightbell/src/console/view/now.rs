@@ -7,8 +7,10 @@ use super::{Acknowledged, AlarmMark, Event, Link, Signal, Svg};
 /// `/`: is anything wrong, where, since when, what is being done.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NowPage {
-    /// Open incidents.
+    /// Open incidents, the worst first.
     pub incidents: Vec<IncidentCard>,
+    /// When those began that are open and have no card.
+    pub others: Vec<Time>,
     /// One row a service.
     pub services: Vec<ServiceRow>,
     /// The last things that happened, newest first.

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
+use crate::transitions::SetState;
 
 /// An alarm.
 #[derive(Debug, Serialize, ToSchema)]
@@ -173,4 +174,47 @@ fn known<'a>(daemon: &'a Daemon, name: &str) -> Result<&'a AlarmSpec, Problem> {
             near.unwrap_or_default()
         ))
     })
+}
+
+/// The body of `alarms/{name}/state`, as `SetAlarmState` takes it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetStateBody {
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    #[schema(value_type = String, example = "ALARM")]
+    state: model::State,
+    /// `StateReason`: why, at most 1,023 characters.
+    reason: String,
+    /// `StateReasonData`: JSON for programs.
+    #[serde(default)]
+    reason_data: serde_json::Value,
+}
+
+/// Set the state of an alarm
+///
+/// `SetAlarmState`: until the next evaluation finds another. Its actions run, and composites react.
+#[utoipa::path(post, path = "/alarms/{name}/state", tag = "alarms", params(("name" = String, Path, description = "Its name")),
+    request_body = SetStateBody,
+    responses((status = 200, body = Vec<String>, description = "The alarms that changed"), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn set_state(
+    State(daemon): State<Arc<Daemon>>,
+    Path(name): Path<String>,
+    body: axum::body::Bytes,
+) -> Result<Json<Vec<String>>, Problem> {
+    known(&daemon, &name)?;
+    let body: SetStateBody = serde_json::from_slice(&body)
+        .map_err(|e| Problem::bad_request(format!("the body is not one of SetAlarmState: {e}")))?;
+    if body.reason.trim().is_empty() || body.reason.chars().count() > 1_023 {
+        return Err(Problem::bad_request(
+            "`reason` says why, in 1 to 1,023 characters",
+        ));
+    }
+    let set = SetState {
+        alarm: name,
+        state: body.state,
+        reason: body.reason,
+        reason_data: body.reason_data,
+    };
+    let changed = daemon.set_state(set).await?;
+    Ok(Json(changed.into_iter().map(|t| t.alarm).collect()))
 }

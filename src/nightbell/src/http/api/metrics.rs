@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query as UrlQuery, State};
+use jiff::tz::{Offset, TimeZone};
 use model::{Dimensions, MathEntry, MathExpression, MetricId, MetricStat, Span, Time, Unit};
 use ports::{MetricFilter, Series, SeriesQuery};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,16 @@ pub struct MetricDataRequest {
     max_datapoints: Option<u64>,
     /// From the answer before.
     next_token: Option<String>,
+    /// How labels such as `${MAX_TIME}` are filled in.
+    label_options: Option<LabelOptions>,
+}
+
+/// `LabelOptions`
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct LabelOptions {
+    /// `+HHMM` or `-HHMM`; UTC when left out.
+    timezone: Option<String>,
 }
 
 /// The order of an answer's points.
@@ -199,7 +210,40 @@ pub async fn query_post(
         },
     };
     let (span, order) = (Span::new(start, end), request.scan_by);
-    answer(&daemon, queries, Scan { span, order, page }, now).await
+    let zone = match request.label_options.and_then(|o| o.timezone) {
+        None => TimeZone::UTC,
+        Some(text) => offset(&text).ok_or_else(|| {
+            Problem::bad_request(format!(
+                "`LabelOptions.Timezone` is `{}`; expected an offset such as +0130",
+                text.escape_debug()
+            ))
+        })?,
+    };
+    let scan = Scan {
+        span,
+        order,
+        page,
+        zone,
+    };
+    answer(&daemon, queries, scan, now).await
+}
+
+/// `+0130`
+fn offset(text: &str) -> Option<TimeZone> {
+    let sign = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let digits = text
+        .get(1..)
+        .filter(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))?;
+    let (hours, minutes): (i32, i32) = (digits[..2].parse().ok()?, digits[2..].parse().ok()?);
+    let seconds = sign * (hours * 3_600 + minutes * 60);
+    let offset = Offset::from_seconds(seconds)
+        .ok()
+        .filter(|_| minutes < 60)?;
+    Some(TimeZone::fixed(offset))
 }
 
 /// The parameters of the one-line form.
@@ -256,6 +300,7 @@ pub async fn query_get(
             from: 0,
             most: MAX_POINTS,
         },
+        zone: TimeZone::UTC,
     };
     answer(&daemon, vec![asked], scan, now).await
 }
@@ -338,6 +383,8 @@ struct Scan {
     span: Span,
     order: ScanBy,
     page: Page,
+    /// Of the times in labels.
+    zone: TimeZone,
 }
 
 /// Which of all datapoints, counted through the results.
@@ -483,12 +530,36 @@ async fn answer(
         }
         let several = matches!(entry.source, MathExpression::Expression { .. }) && query.is_array();
         for (line, name) in lines.into_iter().zip(named) {
+            let label = match several {
+                true => labels.of_line(entry, &name),
+                false => labels.of_query(entry),
+            };
+            let own = labels.of_query(&MathEntry {
+                label: None,
+                ..(*entry).clone()
+            });
+            let label = render::dashboard::fill(
+                &label,
+                &render::dashboard::Facts {
+                    name: if several && !name.is_empty() {
+                        &name
+                    } else {
+                        &own
+                    },
+                    metric: line.origin.as_ref(),
+                    points: &line.points,
+                    unit: line
+                        .origin
+                        .as_ref()
+                        .map(crate::units::of)
+                        .unwrap_or_default(),
+                    zone: &scan.zone,
+                    now: span.end,
+                },
+            );
             results.push(result(
                 entry.id.clone(),
-                match several {
-                    true => labels.of_line(entry, &name),
-                    false => labels.of_query(entry),
-                },
+                label,
                 line.points,
                 (scan.order, units.clone()),
             ));

@@ -8,27 +8,85 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use evaluator::composite::SuppressedBy;
 use model::{AlarmSpec, Span, State as AlarmState, Time};
-use ports::AlarmStatus;
-use render::chart::Sparkline;
+use ports::{AlarmStatus, Recorded};
+use render::Theme;
+use render::chart::{Sparkline, States};
+use serde::Deserialize;
 
 use super::{HOUR, Last, alarm_chart, missing, range, show};
-use crate::console::view::{AlarmPage, AlarmRow, Link, Signal, Size, Svg, TransitionRow};
+use crate::console::view::{
+    AlarmPage, AlarmRow, AlarmsFilter, AlarmsPage, Fact, Frame, Link, Paging, Signal, Size, Svg,
+    TransitionRow,
+};
 use crate::console::{pages, words};
 use crate::daemon::Daemon;
 
 /// How many transitions an alarm's page shows.
 const HISTORY: usize = 50;
 
+/// Rows of a page: each has a picture, and a page has to stay under 100 KB.
+const ROWS: usize = 40;
+
+/// What `/alarms` can be asked.
+#[derive(Debug, Default, Deserialize)]
+pub struct ListQuery {
+    state: Option<String>,
+    service: Option<String>,
+    q: Option<String>,
+    page: Option<String>,
+}
+
 /// `/alarms`
-pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
+pub async fn list(State(daemon): State<Arc<Daemon>>, Query(query): Query<ListQuery>) -> Response {
     show(&daemon, async |frame| {
         daemon.flush().await;
         let states = daemon.ports.alarms.states().await?;
-        let mut rows = Vec::new();
-        for spec in &daemon.estate.alarms {
-            rows.push(row(&daemon, spec, &states, frame.now).await);
+        let filter = AlarmsFilter {
+            state: query.state.unwrap_or_default(),
+            service: query.service.unwrap_or_default(),
+            words: query.q.unwrap_or_default(),
+        };
+        let words = filter.words.to_lowercase();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut services: Vec<String> = Vec::new();
+        let mut found = Vec::new();
+        for (place, spec) in daemon.estate.alarms.iter().enumerate() {
+            if !services.contains(&spec.service) {
+                services.push(spec.service.clone());
+            }
+            let (state, _) = known(states.get(&spec.name), frame.now);
+            let text = || format!("{} {}", spec.name, spec.description).to_lowercase();
+            let passes = (filter.state.is_empty() || state.to_string() == filter.state)
+                && (filter.service.is_empty() || spec.service == filter.service)
+                && (words.is_empty() || words.iter().all(|word| text().contains(word)));
+            if passes {
+                found.push((state, spec.severity, spec.name.as_str(), place));
+            }
         }
-        Ok(pages::alarms(frame, &rows))
+        services.sort();
+        pages::by_urgency(&mut found);
+        let wanted = query.page.and_then(|p| p.parse().ok()).unwrap_or(1);
+        let (paging, shown) = Paging::of(found.len(), ROWS, wanted, |page| {
+            let encode = crate::http::segment;
+            format!(
+                "/alarms?state={}&service={}&q={}&page={page}",
+                encode(&filter.state),
+                encode(&filter.service),
+                encode(&filter.words)
+            )
+        });
+        let mut rows = Vec::new();
+        for (.., place) in &found[shown] {
+            rows.push(row(&daemon, &daemon.estate.alarms[*place], &states, frame.now).await);
+        }
+        let page = AlarmsPage {
+            rows,
+            found: found.len(),
+            filter,
+            services,
+            paging,
+        };
+        Ok(pages::alarms(frame, &page))
     })
     .await
 }
@@ -61,7 +119,11 @@ pub async fn one(
                 href: format!("/incidents/{}", i.id),
                 text: i.id.to_string(),
             });
+        let noise = noise(&daemon, spec, frame.now).await?;
+        let shown = Span::last(length, frame.now);
         let page = AlarmPage {
+            noise,
+            states: Svg(standing(&history, state, shown, frame)),
             name: spec.name.clone(),
             state,
             since,
@@ -224,4 +286,110 @@ fn told(daemon: &Daemon, spec: &AlarmSpec) -> Vec<String> {
             format!("{}{when} (route {})", m.route.receiver, m.path)
         })
         .collect()
+}
+
+/// How it stood over a time, as a strip.
+fn standing(history: &[Recorded], now: AlarmState, span: Span, frame: &Frame) -> String {
+    // From the newest on backwards: before a transition it stood as the transition says.
+    let mut stretches = Vec::new();
+    let (mut end, mut state) = (span.end, now);
+    for recorded in history {
+        let t = &recorded.transition;
+        if t.at <= span.start {
+            break;
+        }
+        stretches.push((Span::new(t.at.min(end), end), state));
+        (end, state) = (t.at.min(end), t.from);
+    }
+    stretches.push((Span::new(span.start.min(end), end), state));
+    stretches.reverse();
+    let strip = States {
+        span,
+        stretches,
+        zone: frame.zone.clone(),
+        width: Size::ALARM.width,
+        theme: Theme::Page,
+    };
+    strip.svg()
+}
+
+/// What it did to people within 30 days, and what it costs.
+async fn noise(daemon: &Daemon, spec: &AlarmSpec, now: Time) -> ports::Result<Vec<Fact>> {
+    const MOST: usize = 10_000;
+    let span = Span::new(now - HOUR * 24 * 30, now + Duration::from_secs(1));
+    let history = daemon.ports.alarms.history(&spec.name, span, MOST).await?;
+    let mut times = 0;
+    let mut short = 0;
+    let mut alarmed = Duration::ZERO;
+    let mut end = now;
+    for recorded in &history {
+        let t = &recorded.transition;
+        if t.to == AlarmState::Alarm {
+            let lasted = end.since(t.at);
+            times += 1;
+            alarmed += lasted;
+            // Still lasting is not a flap.
+            short += usize::from(end != now && lasted < Duration::from_secs(300));
+        }
+        end = t.at;
+    }
+    let incidents: Vec<_> = daemon
+        .incidents()
+        .into_iter()
+        .filter(|i| i.opened >= span.start && i.alarms.contains_key(&spec.name))
+        .collect();
+    let mut acknowledged = 0;
+    for incident in &incidents {
+        acknowledged += usize::from(super::incidents::was_acknowledged(daemon, &incident.id));
+    }
+    let fact = |name: &str, value: String| Fact {
+        name: name.into(),
+        value,
+    };
+    let mut facts = vec![
+        fact(
+            "Fired",
+            match times {
+                0 => "not once".into(),
+                1 => format!("once, {}", model::time::spell_duration(whole(alarmed))),
+                n => format!(
+                    "{n} times, {} together",
+                    model::time::spell_duration(whole(alarmed))
+                ),
+            },
+        ),
+        fact(
+            "Flapped",
+            match short {
+                0 => "not once".into(),
+                n => format!("{n} times over within 5 minutes"),
+            },
+        ),
+        fact(
+            "Incidents",
+            match incidents.len() {
+                0 => "none".into(),
+                n => format!("{n}, of which {acknowledged} acknowledged"),
+            },
+        ),
+        fact(
+            "Useless",
+            match incidents.len() - acknowledged {
+                0 => "none".into(),
+                n => format!("{n} that nobody acknowledged"),
+            },
+        ),
+    ];
+    let cents = planner::cost::alarm_cents(&planner::desired::body(&daemon.estate, spec));
+    let costs = planner::cost::dollars(cents as f64 / 100.0);
+    facts.push(fact("Costs on AWS", format!("{costs} a month")));
+    Ok(facts)
+}
+
+/// Whole minutes, or what is less than one.
+fn whole(d: Duration) -> Duration {
+    match d.as_secs() {
+        0..60 => Duration::from_secs(d.as_secs()),
+        secs => Duration::from_secs(secs / 60 * 60),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use model::{AlarmSpec, Entry, Incident, IncidentId, NotificationId, RunbookRef, Span, Threshold};
 use render::mail::Measure;
@@ -15,31 +15,60 @@ use super::{HOUR, Refusal, alarm_chart, missing, show};
 use crate::acts::{self, Act};
 use crate::console::view::{
     Acknowledged, AlarmMark, Delivery, Event, EventKind, Evidence, IncidentAction, IncidentPage,
-    IncidentRow, Link, LogLine, NotificationRow, Picture, Problem, Size, TraceView,
+    IncidentRow, IncidentsPage, Link, LogLine, NotificationRow, Paging, Picture, Problem, Size,
+    TraceView,
 };
 use crate::console::{pages, words};
 use crate::daemon::Daemon;
 use crate::evidence;
 
+/// Rows of a page.
+const ROWS: usize = 50;
+
+/// What `/incidents` can be asked.
+#[derive(Debug, Default, Deserialize)]
+pub struct ListQuery {
+    page: Option<String>,
+}
+
 /// `/incidents`
-pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
+pub async fn list(State(daemon): State<Arc<Daemon>>, Query(query): Query<ListQuery>) -> Response {
     show(&daemon, async |frame| {
-        let rows: Vec<IncidentRow> = crate::http::api::incidents::sorted(&daemon)
-            .iter()
-            .map(|incident| IncidentRow {
-                id: incident.id.clone(),
-                service: incident.service.clone(),
-                severity: incident.severity,
-                what: what(&daemon, incident),
-                opened: incident.opened,
-                resolved: incident.resolved,
-                acknowledged: acknowledged(&daemon, incident),
-                alarms: incident.alarms.len(),
-            })
-            .collect();
-        Ok(pages::incidents(frame, &rows))
+        let all = crate::http::api::incidents::sorted(&daemon);
+        let wanted = query.page.and_then(|p| p.parse().ok()).unwrap_or(1);
+        let (paging, shown) = Paging::of(all.len(), ROWS, wanted, |page| {
+            format!("/incidents?page={page}")
+        });
+        let others = all.iter().enumerate();
+        let others =
+            others.filter(|(i, incident)| !shown.contains(i) && incident.resolved.is_none());
+        let page = IncidentsPage {
+            others: others.map(|(_, incident)| incident.opened).collect(),
+            rows: all[shown.clone()]
+                .iter()
+                .map(|incident| IncidentRow {
+                    id: incident.id.clone(),
+                    service: incident.service.clone(),
+                    severity: incident.severity,
+                    what: what(&daemon, incident),
+                    opened: incident.opened,
+                    resolved: incident.resolved,
+                    acknowledged: acknowledged(&daemon, incident),
+                    alarms: incident.alarms.len(),
+                })
+                .collect(),
+            paging,
+        };
+        Ok(pages::incidents(frame, &page))
     })
     .await
+}
+
+/// Whether somebody ever took it.
+pub fn was_acknowledged(daemon: &Daemon, id: &IncidentId) -> bool {
+    timeline(daemon, id)
+        .iter()
+        .any(|event| event.kind == EventKind::Acknowledged)
 }
 
 /// `/incidents/{id}`

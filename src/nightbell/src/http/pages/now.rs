@@ -23,6 +23,8 @@ use crate::services::Gateway;
 const MINUTE: Duration = Duration::from_secs(60);
 /// How many things that happened the page shows.
 const EVENTS: usize = 10;
+/// How many incidents have a card; in a storm the list of incidents shows the others.
+const CARDS: usize = 8;
 
 /// Answers the page.
 pub async fn page(
@@ -34,6 +36,7 @@ pub async fn page(
         let incidents: Vec<Incident> = daemon.incidents();
         let mut open: Vec<&Incident> = incidents.iter().filter(|i| i.resolved.is_none()).collect();
         open.sort_by_key(|i| (i.severity, i.opened));
+        let others = open.split_off(open.len().min(CARDS));
         let mut cards = Vec::new();
         for incident in open {
             cards.push(card(&daemon, incident, frame.now).await);
@@ -44,6 +47,7 @@ pub async fn page(
         }
         let page = NowPage {
             incidents: cards,
+            others: others.iter().map(|i| i.opened).collect(),
             services,
             events: events(&daemon, frame.now).await?,
             last_resolved: incidents.iter().filter_map(|i| i.resolved).max(),
@@ -252,13 +256,13 @@ fn query(
 async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
     let mut events: Vec<Event> = Vec::new();
     let span = Span::new(now - HOUR * 24 * 30, now + Duration::from_secs(1));
-    for spec in &daemon.estate.alarms {
-        for recorded in daemon
-            .ports
-            .alarms
-            .history(&spec.name, span, EVENTS)
-            .await?
-        {
+    // The last ten transitions are of the ten alarms that changed last.
+    let states = daemon.ports.alarms.states().await?;
+    let mut latest: Vec<(&String, Time)> = states.iter().map(|(n, s)| (n, s.since)).collect();
+    latest.sort_by_key(|(_, since)| std::cmp::Reverse(*since));
+    latest.truncate(EVENTS);
+    for (name, _) in latest {
+        for recorded in daemon.ports.alarms.history(name, span, EVENTS).await? {
             let t = recorded.transition;
             // An alarm that gets its first data and is fine is no news.
             if (t.from, t.to) == (AlarmState::InsufficientData, AlarmState::Ok) {
@@ -276,7 +280,14 @@ async fn events(daemon: &Daemon, now: Time) -> Result<Vec<Event>, Refusal> {
             });
         }
     }
-    let incidents: Vec<_> = daemon.engine().incident_ids().cloned().collect();
+    let recent = crate::http::api::incidents::sorted(daemon);
+    let open = recent.iter().filter(|i| i.resolved.is_none());
+    let over = recent.iter().filter(|i| i.resolved.is_some());
+    let incidents: Vec<_> = open
+        .take(CARDS * 3)
+        .chain(over.take(EVENTS))
+        .map(|i| i.id.clone())
+        .collect();
     for id in &incidents {
         let link = Link {
             href: format!("/incidents/{id}"),

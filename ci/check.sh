@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# Tests what pipelines call, with stand-ins of aws, terraform, docker, curl and nightbell that write down how
+# they were called. Needs bash and python3.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/bin"
+# Python itself, not a wrapper that puts its own tools in front of the stand-ins.
+ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$work/bin/python3"
+
+# A stand-in: says what it was asked, then answers by the first pattern of $work/answers that fits.
+for tool in aws terraform docker curl nightbell; do
+    cat >"$work/bin/$tool" <<'STAND_IN'
+#!/usr/bin/env bash
+asked="$(basename "$0") $*"
+printf '%s\n' "$asked" >>"$STAND_INS/asked"
+while IFS='|' read -r pattern code answer; do
+    if [[ $asked =~ $pattern ]]; then
+        printf '%b' "$answer"
+        exit "$code"
+    fi
+done <"$STAND_INS/answers"
+STAND_IN
+    chmod +x "$work/bin/$tool"
+done
+export STAND_INS=$work PATH="$work/bin:$PATH" STATE_BUCKET=states NIGHTBELL_TOKEN=t POLL=0 SMOKE_TRIES=1
+passed=0
+# check NAME CODE COMMAND...: it ends with the code; what was asked is in $work/asked.
+check() {
+    local name=$1 code=$2 ended=0
+    shift 2
+    : >"$work/asked"
+    "$@" >"$work/said" 2>&1 || ended=$?
+    if [ "$ended" -ne "$code" ]; then
+        printf '%s: expected %s, ended with %s\n' "$name" "$code" "$ended" >&2
+        cat "$work/said" "$work/asked" >&2
+        exit 1
+    fi
+    passed=$((passed + 1))
+}
+asked() { # PATTERN: the last command asked this
+    grep -Eq -- "$1" "$work/asked" || {
+        printf 'nobody asked: %s\n' "$1" >&2
+        cat "$work/asked" >&2
+        exit 1
+    }
+}
+never() {
+    if grep -Eq -- "$1" "$work/asked"; then
+        printf 'somebody asked: %s\n' "$1" >&2
+        exit 1
+    fi
+}
+
+# A bare service, so that the smoke test has something to ask.
+cat >"$work/serve.py" <<'SERVE'
+import http.server, json, sys
+count = [0]
+fall = len(sys.argv) > 1
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body=None, headers=()):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers: self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+    def do_GET(self):
+        if self.path == "/count":
+            count[0] += -1 if fall else 1
+            return self.answer(200, {"count": count[0]}, [("Access-Control-Allow-Origin", "*")])
+        if self.path.startswith("/short/"): return self.answer(302, None, [("Location", "/x")])
+        if "/admin/" in self.path: return self.answer(401)
+        self.answer(200, {"events": [], "images": []})
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/upload": return self.answer(201, {"id": "i", "short_url": "http://x/short/c", "owner_token": "t"})
+        self.answer(401)
+    def do_DELETE(self): self.answer(200)
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+SERVE
+served() { # [fall]: starts it; its address is in $address
+    exec 3< <(exec python3 "$work/serve.py" "$@")
+    server=$!
+    read -r port <&3
+    address=http://127.0.0.1:$port
+}
+output() { # HOST
+    cat <<JSON
+{"functions": {"value": ["f", "g"]}, "daemon_host": {"value": $1}, "estate": {"value": "acme-dev"}, "region": {"value": "eu-west-1"},
+ "console_url": {"value": null}, "image_tag": {"value": "before"}, "image_repository": {"value": "1.dkr.ecr/acme"}, "group": {"value": "asg"},
+ "sites": {"value": {"counter": "$address", "resize": "$address", "announcement": "$address", "posting": "$address"}},
+ "distribution_ids": {"value": {"counter": "E1", "resize": "E2", "announcement": "E3", "posting": "E4"}}, "origin_secret": {"value": "acme-dev/origin"},
+ "bucket_names": {"value": {"counter_site": "c", "resize_site": "r", "announcement_site": "a", "posting_site": "p", "sources": "s"}},
+ "services": {"value": "\"counter\":\n  \"function\": \"f\"\n"}}
+JSON
+}
+
+# --- The smoke test ---
+served
+check 'an estate that works' 0 env COUNTER_URL="$address" RESIZE_URL="$address" ANNOUNCEMENT_URL="$address" POSTING_URL="$address" tests/smoke/run
+check 'addresses come from Terraform, too' 0 bash -c "tests/smoke/run <<<'$(output false | tr -d '\n')'"
+check 'nobody answers' 1 env COUNTER_URL=http://127.0.0.1:9 tests/smoke/run
+kill "$server"
+served fall
+check 'a count that falls' 1 env COUNTER_URL="$address" tests/smoke/run
+grep -q 'the count fell' "$work/said"
+kill "$server"
+
+# --- The project file of a deployed estate ---
+served
+output true >"$work/output.json"
+check 'a project file is made' 0 bash -c "terraform/deploy/project '$work/estate' --remote <'$work/output.json'"
+grep -q '^estate: acme-dev$' "$work/estate/nightbell.yaml"
+grep -q '^actions: none$' "$work/estate/nightbell.yaml"
+grep -q 's3://s/alarms' "$work/estate/nightbell.yaml"
+[ "$(grep -c '^estate:' "$work/estate/nightbell.yaml")" = 1 ]
+output false >"$work/output.json"
+check 'without a daemon alarms act directly' 0 bash -c "terraform/deploy/project '$work/estate' <'$work/output.json'"
+grep -q '^actions: direct$' "$work/estate/nightbell.yaml"
+
+# --- What is live ---
+printf '%s\n' 'get-alias.* f |0|3\n' 'get-alias.* g |0|5\n' 'list-versions|0|7\n' >"$work/answers"
+check 'aliases move to the newest version' 0 bash -c "terraform/deploy/functions live '$work/live' <'$work/output.json'"
+asked 'update-alias --function-name f .*--function-version 7'
+[ "$(cat "$work/live")" = $'f 3\ng 5' ]
+check 'and back' 0 terraform/deploy/functions back "$work/live"
+asked 'update-alias --function-name g .*--function-version 5'
+check 'words that are none' 64 terraform/deploy/functions sideways "$work/live"
+
+# --- The origin's header ---
+printf '%s\n' 'get-distribution-config|0|{"ETag": "e", "DistributionConfig": {"Origins": {"Items": [{"Id": "pages"}, {"Id": "api"}]}}}' >"$work/answers"
+check 'the header is new at both ends' 0 bash -c "terraform/deploy/origin-header <'$work/output.json'"
+asked 'put-secret-value --secret-id acme-dev/origin --secret-string file://'
+asked 'update-distribution --id E4 --if-match e'
+
+# --- A deployment ---
+fresh() { # an answer for Terraform's output, then what comes before the others
+    printf '%s\n' "$@" "terraform .*output -json|0|$(output true | tr -d '\n' | sed 's/\\/\\\\/g')" \
+        'get-alias|0|1\n' 'list-versions|0|2\n' 'describe-instance-refreshes|0|Successful\n' 'describe-images|0|' >"$work/answers"
+    printf 'image' >"$work/image.tar"
+}
+fresh 's3 cp .*manifest .*before|1|'
+check 'a commit is brought out' 0 ci/deploy dev abc nightbell
+asked 'terraform -chdir=terraform apply .*image_tag=abc'
+asked 'update-alias .*--function-version 2'
+asked 's3 sync .*alarms s3://s/alarms'
+asked 'plan --detailed-exitcode'
+never 'image_tag=before'
+fresh 'describe-instance-refreshes|0|RollbackSuccessful\n'
+check 'instances that do not come up take everything back' 1 ci/deploy dev abc nightbell
+asked 'image_tag=before'
+asked 'update-alias .*--function-version 1$|update-alias .*--function-version 1 '
+kill "$server"
+served fall
+fresh 's3 cp .*manifest .*before|1|'
+check 'a path that does not work takes everything back' 1 ci/deploy dev abc nightbell
+asked 'image_tag=before'
+kill "$server"
+
+# --- The comment ---
+served
+printf '%s\n' 'show -no-color|0|Plan: 1 to add, 0 to change, 0 to destroy.\n' "output -json|0|$(output true | tr -d '\n' | sed 's/\\/\\\\/g')" \
+    'show -json|0|{"values": {"root_module": {}}}\n' 'nightbell cost|0|in all $5.00\n' 'nightbell .*plan --markdown|0|**1 to create**\n' >"$work/answers"
+check 'a plan becomes a comment' 0 env NIGHTBELL=nightbell ci/plan dev "$work/comment.md"
+grep -q 'Plan: 1 to add' "$work/comment.md"
+grep -q 'in all \$5.00' "$work/comment.md"
+grep -q '1 to create' "$work/comment.md"
+asked 'cost .*--before'
+sed -i 's/nightbell cost|0/nightbell cost|1/' "$work/answers"
+check 'a price over the policy fails, and is told' 1 env NIGHTBELL=nightbell ci/plan dev "$work/comment.md"
+kill "$server"
+
+# --- The image ---
+: >"$work/answers"
+check 'an image that is there stays' 0 ci/image push image.tar 1.dkr.ecr/acme abc
+never 'docker push'
+printf 'describe-images|1|\n' >"$work/answers"
+check 'a new one is pushed under its commit' 0 ci/image push image.tar 1.dkr.ecr/acme abc
+asked 'docker push 1.dkr.ecr/acme:abc'
+
+# --- Secrets ---
+git init --quiet "$work/repository"
+cp ci/secrets.py "$work/secrets.py"
+(
+    cd "$work/repository"
+    git config user.email a@example.org
+    git config user.name a
+    # Put together here, so that this file holds none.
+    printf 'key = "AKIA%s"\n' QWERTYUIOPASDFGH >leaked.txt
+    git add leaked.txt
+    git commit --quiet --message one
+    git rm --quiet leaked.txt
+    git commit --quiet --message two
+)
+check 'a secret of the past is found' 1 bash -c "cd '$work/repository' && python3 '$work/secrets.py'"
+grep -q 'leaked.txt:1 .*AWS access key' "$work/said"
+if grep -q QWERTYUIOP "$work/said"; then echo 'the secret is printed' >&2 && exit 1; fi
+
+printf '%s passed, 0 failed\n' "$passed"

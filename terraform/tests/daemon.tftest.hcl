@@ -1,0 +1,129 @@
+# The daemon's host: who reaches what, over what, and how it is replaced.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "acme-dev"
+  tags               = { Project = "acme" }
+  partition          = "aws"
+  region             = "us-east-1"
+  account            = "123456789012"
+  key_arn            = "arn:aws:kms:us-east-1:123456789012:key/1"
+  alerts_key_arn     = "arn:aws:kms:us-east-1:123456789012:key/2"
+  vpc_cidr           = "10.0.0.0/16"
+  availability_zones = ["us-east-1a", "us-east-1b"]
+  public_subnets     = ["10.0.1.0/24", "10.0.2.0/24"]
+  certificate_arn    = "arn:aws:acm:us-east-1:123456789012:certificate/0"
+  instance_type      = "t4g.small"
+  architecture       = "arm64"
+  size               = { min = 1, max = 2, desired = 1 }
+  image_tag          = "0123abc"
+  queue_name         = "changes"
+  dead_letter_name   = "changes-dlq"
+  queue_arn          = "arn:aws:sqs:us-east-1:123456789012:changes"
+  dead_letter_arn    = "arn:aws:sqs:us-east-1:123456789012:dead"
+  topic_arns         = ["arn:aws:sns:us-east-1:123456789012:oncall"]
+  log_level          = "info"
+  log_retention_days = 14
+  shell              = false
+  protected          = false
+  emulated           = false
+}
+
+run "the_host_as_it_is" {
+  module {
+    source = "./modules/daemon"
+  }
+
+  # only the balancer reaches port 5000
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.daemon.from_port == 5000 && aws_vpc_security_group_ingress_rule.daemon.to_port == 5000
+    error_message = "another port is open"
+  }
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.balancer.to_port == 5000 && aws_vpc_security_group_egress_rule.balancer.referenced_security_group_id == aws_security_group.daemon.id
+    error_message = "the balancer reaches something else"
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.daemon.referenced_security_group_id == aws_security_group.balancer.id && aws_vpc_security_group_ingress_rule.daemon.cidr_ipv4 == null
+    error_message = "somebody else reaches the instances"
+  }
+  assert {
+    condition     = aws_lb_target_group.daemon.port == 5000 && aws_lb_target_group.daemon.health_check[0].path == "/health"
+    error_message = "health is asked elsewhere"
+  }
+
+  # http leads to https and tls begins at 1 2
+  assert {
+    condition     = aws_lb_listener.http.default_action[0].redirect[0].protocol == "HTTPS" && aws_lb_listener.http.default_action[0].redirect[0].status_code == "HTTP_301"
+    error_message = "port 80 answers by itself"
+  }
+  assert {
+    condition     = strcontains(aws_lb_listener.https.ssl_policy, "TLS13-1-2")
+    error_message = "an older TLS is taken: ${aws_lb_listener.https.ssl_policy}"
+  }
+
+  # instances ask with a token and stand in two zones
+  assert {
+    condition     = aws_launch_template.daemon.metadata_options[0].http_tokens == "required"
+    error_message = "IMDSv1 answers"
+  }
+  assert {
+    condition     = length(aws_subnet.public) == 2 && length(aws_autoscaling_group.daemon.vpc_zone_identifier) == 2
+    error_message = "there is one zone"
+  }
+  assert {
+    condition     = aws_launch_template.daemon.block_device_mappings[0].ebs[0].encrypted == "true"
+    error_message = "the disk is not encrypted"
+  }
+  assert {
+    condition     = [for tags in aws_launch_template.daemon.tag_specifications : tags.resource_type] == ["instance", "volume"] && alltrue([for tags in aws_launch_template.daemon.tag_specifications : tags.tags.Project == "acme"])
+    error_message = "instances and disks are not tagged"
+  }
+
+  # a new image replaces one after the other and the daemon may finish
+  assert {
+    condition     = aws_autoscaling_group.daemon.instance_refresh[0].strategy == "Rolling" && aws_autoscaling_group.daemon.instance_refresh[0].preferences[0].min_healthy_percentage == 100 && aws_autoscaling_group.daemon.instance_refresh[0].preferences[0].auto_rollback
+    error_message = "a refresh leaves nobody at work, or does not go back"
+  }
+  assert {
+    condition     = aws_autoscaling_group.daemon.wait_for_capacity_timeout == "10m" && aws_autoscaling_group.daemon.default_instance_warmup == 60
+    error_message = "an apply does not wait for instances"
+  }
+  assert {
+    condition     = tonumber(aws_lb_target_group.daemon.deregistration_delay) == 30 && strcontains(base64decode(aws_launch_template.daemon.user_data), "docker stop --time 30")
+    error_message = "the balancer and the container do not agree on how long to finish"
+  }
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), ":0123abc serve") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--read-only")
+    error_message = "another image runs, or it may write"
+  }
+
+  # it scales on cpu and on requests per target
+  assert {
+    condition     = aws_autoscaling_policy.cpu.target_tracking_configuration[0].predefined_metric_specification[0].predefined_metric_type == "ASGAverageCPUUtilization"
+    error_message = "CPU is not tracked"
+  }
+  assert {
+    condition     = aws_autoscaling_policy.requests.target_tracking_configuration[0].predefined_metric_specification[0].predefined_metric_type == "ALBRequestCountPerTarget"
+    error_message = "requests are not tracked"
+  }
+
+  # images are named once and looked through
+  assert {
+    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE" && aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push
+    error_message = "a tag can move, or images are not scanned"
+  }
+
+  # the daemon writes alarms and tells topics and no more
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : alltrue([for action in statement.Action : !endswith(action, "*")])])
+    error_message = "an action ends in a wildcard"
+  }
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : statement.Resource if statement.Sid == "Tell"] == [["arn:aws:sns:us-east-1:123456789012:oncall"]]
+    error_message = "it tells another topic"
+  }
+}

@@ -1,0 +1,119 @@
+"""moto as an account that Terraform applies to: serves on a free port until its standard input closes.
+
+Prints one line, `PORT`. Beside what ../aws/moto_server.py teaches:
+ - a redrive policy is answered without spaces, as SQS does, so that a plan does not see a change;
+ - SES's switch for headers in notifications, which moto has not;
+ - a bucket that refuses requests without TLS: the emulator is asked as if it had TLS;
+ - mapped functions are not started, so that what waits for them waits;
+ - what was sent, at `/nightbell/told`: mails of SES, messages of topics.
+"""
+
+import logging
+import os
+import pathlib
+import sys
+import threading
+
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "aws"))
+
+import moto.dynamodb.models.table
+import moto.iam.access_control
+import moto.ses.models
+import moto.sns.models
+import moto.sqs.models
+import moto_alarms
+import moto_server
+import werkzeug.serving
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+
+HEADERS = "SetIdentityHeadersInNotificationsEnabled"
+DONE = (
+    f'<{HEADERS}Response xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><{HEADERS}Result/>'
+    f"<ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></{HEADERS}Response>"
+).encode()
+
+
+class Account(moto_server.Teacher):
+    def steer(self, path, environ, start_response):
+        if path != "/nightbell/told":
+            return super().steer(path, environ, start_response)
+        reply = moto_server.json.dumps(told()).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(reply)))])
+        return [reply]
+
+    def answer(self, environ, start_response):
+        # Teacher read the body to name the operation, and put it back.
+        if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            body = moto_server.body_of(environ)
+            environ["wsgi.input"] = moto_server.io.BytesIO(body)
+            if f"Action={HEADERS}".encode() in body:
+                start_response("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(DONE)))])
+                return [DONE]
+        return super().answer(environ, start_response)
+
+
+def told():
+    """Raw mails of SES, and (topic, subject, text) of messages that topics took, oldest first."""
+    mails, messages = [], []
+    for regions in moto.ses.models.ses_backends.values():
+        for backend in regions.values():
+            mails += [message.raw_data for message in backend.sent_messages if hasattr(message, "raw_data")]
+    for regions in moto.sns.models.sns_backends.values():
+        for backend in regions.values():
+            for topic in backend.topics.values():
+                messages += [[topic.arn, sent[2], sent[1]] for sent in topic.sent_notifications]
+    return {"mails": mails, "messages": messages}
+
+
+def as_if_over_tls():
+    statement = moto.iam.access_control.IAMPolicyStatement
+    judged = statement.is_action_permitted
+
+    def is_action_permitted(self, *arguments, **named):
+        if self._statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+            return moto.iam.access_control.PermissionResult.NEUTRAL
+        return judged(self, *arguments, **named)
+
+    statement.is_action_permitted = is_action_permitted
+
+
+def mappings_that_wait():
+    """moto would run a mapped function in a container, and take its messages even where it cannot. What
+    waits has to wait: the tests bring it to the function."""
+    for owner in (moto.sqs.models.Queue, moto.dynamodb.models.table.Table):
+        owner.lambda_event_source_mappings = property(lambda self: {}, lambda self, mappings: None)
+
+
+def compact_redrive_policies():
+    queue = moto.sqs.models.Queue
+    said = queue.attributes.fget
+
+    def attributes(self):
+        result = said(self)
+        if "RedrivePolicy" in result:
+            result["RedrivePolicy"] = moto_server.json.dumps(self.redrive_policy, separators=(",", ":"))
+        return result
+
+    queue.attributes = property(attributes)
+
+
+def main():
+    compact_redrive_policies()
+    as_if_over_tls()
+    mappings_that_wait()
+    moto_alarms.teach()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    app = Account(DomainDispatcherApplication(create_backend_app))
+    server = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

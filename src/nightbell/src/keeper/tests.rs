@@ -422,7 +422,7 @@ async fn a_load_balancer_is_answered_by_whatever_name_it_asks_and_nobody_else_is
     ] {
         let asked = Request::get(path).header("host", "10.0.1.7:5000");
         let asked = asked.body(axum::body::Body::empty()).unwrap();
-        let answer = super::http::health(one.keeper.clone()).oneshot(asked).await;
+        let answer = http::health(one.keeper.clone()).oneshot(asked).await;
         assert_eq!(answer.unwrap().status(), expect, "{path}");
     }
     one.end().await;

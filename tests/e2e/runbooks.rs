@@ -276,9 +276,7 @@ async fn the_canary_measures_how_long_a_mail_takes_and_the_page_offers_what_can_
     }
     // The list says that the runbook was drilled.
     let list = w.text("/runbooks").await;
-    assert!(
-        list.contains("Last drilled") && list.contains("ago"),
-        "{list}"
-    );
+    let drilled = ["ago", "just now"].iter().any(|word| list.contains(word));
+    assert!(list.contains("Last drilled") && drilled, "{list}");
     w.stop().await;
 }

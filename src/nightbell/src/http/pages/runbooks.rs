@@ -19,17 +19,21 @@ pub async fn list(State(daemon): State<Arc<Daemon>>) -> Response {
             .estate
             .runbooks
             .iter()
-            .map(|r| RunbookRow {
-                stem: r.stem.clone(),
-                title: r.title.clone(),
-                owner: r.owner.clone(),
-                services: r.services.clone(),
-                steps: r.steps.len(),
-                reviewed: r.reviewed.map(|d| d.to_string()),
-                alarms: pointing(&daemon, &r.stem).count(),
-                overdue: crate::runbook::overdue(r, frame.now),
-                used: daemon.engine().runbook_uses(&r.stem).used,
-                drilled: daemon.engine().runbook_uses(&r.stem).drilled,
+            .map(|r| {
+                // Before the row: a lock that is taken in it is held until it is whole.
+                let uses = daemon.engine().runbook_uses(&r.stem);
+                RunbookRow {
+                    stem: r.stem.clone(),
+                    title: r.title.clone(),
+                    owner: r.owner.clone(),
+                    services: r.services.clone(),
+                    steps: r.steps.len(),
+                    reviewed: r.reviewed.map(|d| d.to_string()),
+                    alarms: pointing(&daemon, &r.stem).count(),
+                    overdue: crate::runbook::overdue(r, frame.now),
+                    used: uses.used,
+                    drilled: uses.drilled,
+                }
             })
             .collect();
         Ok(pages::runbooks(frame, &rows))

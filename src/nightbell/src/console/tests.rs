@@ -188,10 +188,9 @@ fn every_page_can_be_found_ones_way_in_without_eyes() {
             }
             if ["input", "select"].contains(&tag.name.as_str()) && tag.get("type") != Some("hidden")
             {
-                assert!(
-                    labelled.contains(tag.get("id").unwrap_or("")),
-                    "{page}: {tag:?}"
-                );
+                let named = tag.get("aria-label").is_some_and(|name| !name.is_empty())
+                    || labelled.contains(tag.get("id").unwrap_or(""));
+                assert!(named, "{page}: {tag:?}");
             }
             if tag.name == "th" {
                 assert!(tag.get("scope").is_some(), "{page}: {tag:?}");

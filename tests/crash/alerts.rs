@@ -136,12 +136,24 @@ async fn nobody_is_told_twice_and_no_transition_is_lost_however_often_the_proces
     );
     let timelines = api.timelines(&acknowledged).await;
     let entries = || timelines.values().flatten();
-    let ids: Vec<&str> = entries()
-        .filter(|e| e["kind"] == "notify")
-        .map(|e| e["notification"]["id"].as_str().unwrap())
-        .collect();
-    let unique: BTreeSet<&str> = ids.iter().copied().collect();
-    assert_eq!(unique.len(), ids.len(), "nothing is decided twice");
+    // A decision about several incidents stands in the timeline of each, and once in each.
+    for (incident, timeline) in &timelines {
+        let decided: Vec<&Value> = timeline
+            .iter()
+            .filter(|e| e["kind"] == "notify")
+            .map(|e| &e["notification"])
+            .collect();
+        let ids: BTreeSet<&str> = decided.iter().map(|n| n["id"].as_str().unwrap()).collect();
+        assert_eq!(
+            ids.len(),
+            decided.len(),
+            "{incident} is decided about twice: {decided:?}"
+        );
+        for one in decided {
+            let about = one["incidents"].as_array().unwrap();
+            assert!(about.contains(&json!(incident)), "{incident}: {one}");
+        }
+    }
     let messages: BTreeSet<&str> = entries()
         .filter(|e| e["kind"] == "sent")
         .map(|e| e["message"].as_str().unwrap())

@@ -201,6 +201,12 @@ fn read_entry(entry: &str) -> Result<Run, String> {
         }
     };
     let times = count(times).ok_or_else(wrong)?;
+    // The last value is the furthest from 0 or from the first: if it can be written, all can.
+    if !(by * times as f64).is_finite() || !(from + by * times as f64).is_finite() {
+        return Err(format!(
+            "`{entry}` leads beyond the largest number; make its steps smaller or fewer"
+        ));
+    }
     Ok(Run::Steps { from, by, times })
 }
 
@@ -359,6 +365,8 @@ mod tests {
         check("{sum: 1, sun: 2}", 0, "not `sun`");
         check("0 0x999999999", 2, "more than 1000000 intervals");
         check("inf", 0, "is not a value");
+        check("1 7e2+1e308x20", 2, "beyond the largest number");
+        check("-1e308-1e308x1", 0, "beyond the largest number");
         check("1e999", 0, "is not a value");
     }
 

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use async_trait::async_trait;
+use model::estate::Override;
 use model::observed::Trail;
-use model::{Estate, Level, Time};
+use model::route::MatchOp;
+use model::{Estate, Level, SilenceOrigin, Time};
 use planner::birth::Quiet;
 use planner::diff::Adopt;
 use planner::drift::{Drift, drift};
 use planner::{Desired, Observed, Plan};
+use response::Quieting;
 
 use super::{Keeper, View, Written};
 use crate::cli::account::chain;
@@ -79,7 +82,11 @@ impl Reconcile {
     async fn look(&self, memory: &mut Memory, now: Time) -> anyhow::Result<Report> {
         let keeper = &self.keeper;
         let cloud = &keeper.cloud;
-        let estate = crate::files::estate(&keeper.config, &*keeper.cloud.objects).await?;
+        let mut estate = crate::files::estate(&keeper.config, &*keeper.cloud.objects).await?;
+        if let Some(daemon) = keeper.responding.get() {
+            let kept = switched_off(daemon.engine().silences(), now);
+            estate.project.overrides.extend(kept);
+        }
         let wish = Wish::of(&estate, cloud, Discover::Yes, now).await;
         let mut problems: Vec<String> = wish
             .unseen
@@ -269,6 +276,25 @@ impl Reconcile {
     }
 }
 
+/// The alarms whose actions a runbook's action switched off, while its silence lasts: that they are
+/// off is meant, and no drift.
+fn switched_off<'a>(silences: impl Iterator<Item = &'a Quieting>, now: Time) -> Vec<Override> {
+    silences
+        .filter(|quieting| quieting.ended.is_none())
+        .map(|quieting| &quieting.silence)
+        .filter(|silence| silence.origin == SilenceOrigin::Runbook)
+        .filter(|silence| silence.from <= now && now < silence.until)
+        .filter_map(|silence| match silence.matchers.as_slice() {
+            [only] if only.label == "alarm" && only.op == MatchOp::Equal => Some(Override {
+                alarm: only.value.clone(),
+                keep_drift_until: silence.until,
+                reason: silence.reason.clone(),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
 /// What an apply came to.
 struct Done {
     written: Option<Written>,
@@ -280,4 +306,55 @@ fn wanted(desired: &Desired, name: &str) -> Option<String> {
         return serde_json::to_string(&(&alarm.body, &alarm.tags)).ok();
     }
     desired.dashboards.get(name).map(|d| d.body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::route::Matcher;
+    use model::{Silence, SilenceId};
+
+    use super::*;
+
+    #[test]
+    fn what_a_runbook_switched_off_is_no_drift_until_its_time_is_over() {
+        let at = |secs| Time::from_secs(secs);
+        let matcher = |label: &str| Matcher {
+            label: label.into(),
+            op: MatchOp::Equal,
+            value: "errors".into(),
+            regex: None,
+        };
+        let quieting = |origin, label: &str| Quieting {
+            silence: Silence {
+                id: SilenceId("s".into()),
+                matchers: vec![matcher(label)],
+                by: "anna".into(),
+                reason: "runbook of INC-1".into(),
+                from: at(100),
+                until: at(200),
+                origin,
+            },
+            made: at(100),
+            began: true,
+            ended: None,
+        };
+        let runbook = quieting(SilenceOrigin::Runbook, "alarm");
+        let ended = Quieting {
+            ended: Some((at(150), None)),
+            ..runbook.clone()
+        };
+        let others = [
+            quieting(SilenceOrigin::Person, "alarm"),
+            quieting(SilenceOrigin::Runbook, "service"),
+            ended,
+        ];
+        assert_eq!(switched_off(others.iter(), at(160)), []);
+        for (now, expect) in [(99, 0), (100, 1), (199, 1), (200, 0)] {
+            let kept = switched_off([&runbook].into_iter(), at(now));
+            assert_eq!(kept.len(), expect, "{now}");
+            if let Some(kept) = kept.first() {
+                assert_eq!((&*kept.alarm, kept.keep_drift_until), ("errors", at(200)));
+            }
+        }
+    }
 }

@@ -164,7 +164,6 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
             Some((listener, http::health(keeper.clone())))
         }
     };
-    let driver = start(&keeper, &stop);
     let serving = match (&arguments.journal, &arguments.queue) {
         (Some(journal), Some(queue)) => {
             let estate = crate::files::estate(&global.config, &*objects).await?;
@@ -191,13 +190,16 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
         }
         _ => None,
     };
+    if let Some(serving) = &serving {
+        // Set once, before anything is answered, or written to the account.
+        let _ = keeper.responding.set(serving.daemon.clone());
+    }
+    let driver = start(&keeper, &stop);
     let router = match &serving {
         None => http::router(keeper.clone(), address),
         Some(serving) => {
             serving.show(keeper.watched_statuses());
             let daemon = &serving.daemon;
-            // Set once, before anything is answered.
-            let _ = keeper.responding.set(daemon.clone());
             let gateway = crate::services::Gateway::default();
             crate::http::router(daemon.clone(), gateway, address, Some(keeper.clone()))
         }

@@ -158,7 +158,7 @@ async function story() {
     ["/logs?group=/aws/lambda/demo-counter", ["injected fault"]],
     ["/logs?group=/aws/lambda/demo-counter&query=stats+count(*)+as+lines+by+bin(1m)", ["lines", "As an API call"]],
     ["/logs?group=/aws/lambda/demo-counter&query=nonsense", ["expected a command"]],
-    ["/explore", ["Metrics", "PageView"]],
+    ["/explore", ["Metrics", "AWS/DynamoDB"]],
     ["/explore?q=Sum(CloudResume/PageView{})[1m]&q=2+*+m1", ["As an alarm", "As a widget"]],
     ["/map", ["DynamoDB", "faults"]],
     ["/tasks", ["evaluate", "respond"]],

@@ -17,13 +17,16 @@ use crate::lately::{Late, LateTables};
 /// Which variable is missing; see [`Config::from_vars`].
 pub fn platform(telemetry: &Telemetry) -> Result<Arc<Platform>, String> {
     let config = Config::from_vars(|name| std::env::var(name).ok())?;
-    Ok(Arc::new(Platform::new(
+    let platform = Platform::new(
         Arc::new(LateTables::default()),
         Arc::new(Late::<S3>::default()),
         Arc::new(WallClock),
         config,
         telemetry,
-    )))
+    );
+    platform
+        .map(Arc::new)
+        .map_err(|error| format!("the threads that decode pictures: {error}"))
 }
 
 /// The sweep: whatever schedule invokes it.

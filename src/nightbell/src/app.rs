@@ -120,7 +120,7 @@ impl App {
             clock: clock.clone(),
         };
         let prepared = services::prepare(&ground).await?;
-        let gateway = Gateway::new(&ground, &prepared);
+        let gateway = Gateway::new(&ground, &prepared)?;
         let hosts = Hosts::new(&store, &pump);
         services::host(&ground, &prepared, &hosts)
             .with_subscriber(dispatch.clone())

@@ -157,7 +157,10 @@ const WITH_SIGN_IN: &[&str] = &["posting", "resize", "announcement"];
 
 impl Gateway {
     /// The APIs of the services that the project names.
-    pub fn new(ground: &Ground<'_>, prepared: &Prepared) -> Gateway {
+    ///
+    /// # Errors
+    /// When a service cannot start here.
+    pub fn new(ground: &Ground<'_>, prepared: &Prepared) -> anyhow::Result<Gateway> {
         let mut apis = BTreeMap::new();
         if let Some(api) = counter_api(ground) {
             apis.insert("counter".to_string(), api);
@@ -169,15 +172,15 @@ impl Gateway {
         if let Some(api) = ready.and_then(|ready| posting::api(ground, ready)) {
             apis.insert("posting".to_string(), api);
         }
-        let pictures = resize::pictures(ground).map(|pictures| {
+        let pictures = resize::pictures(ground)?.map(|pictures| {
             apis.insert("resize".to_string(), pictures.api);
             pictures.platform
         });
-        Gateway {
+        Ok(Gateway {
             apis: Arc::new(apis),
             pictures,
             stand_ins: ready.map(|ready| ready.stand_ins.clone()),
-        }
+        })
     }
 
     /// What stands in for OpenAI and X, where the project has the posting path.

@@ -75,22 +75,25 @@ type Result<T> = std::result::Result<T, Failure>;
 
 impl Platform {
     /// Over tables, buckets and a clock.
+    ///
+    /// # Errors
+    /// When the system gives no threads for decoding.
     pub fn new(
         items: Arc<dyn Items>,
         objects: Arc<dyn Objects>,
         clock: Arc<dyn Clock>,
         config: Config,
         telemetry: &Telemetry,
-    ) -> Platform {
-        Platform {
-            pool: Pool::new(config.workers, config.memory),
+    ) -> std::io::Result<Platform> {
+        Ok(Platform {
+            pool: Pool::new(config.workers, config.memory)?,
             meters: Meters::new(telemetry),
             clicks: Mutex::default(),
             items,
             objects,
             config,
             clock,
-        }
+        })
     }
 
     /// What the deployment chose.

@@ -1,14 +1,23 @@
 //! Where pictures are decoded: away from the threads that answer, few at a time, in bounded memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use rayon_core::ThreadPool;
+use tokio::sync::{Semaphore, oneshot};
 use tracing::Span;
+
+/// How much less than the threads that answer the workers want a core, in steps of `nice`. A short
+/// link that needs a core for a tenth of a millisecond then has it at once, and not after the
+/// worker's time slice of several milliseconds.
+const YIELDING: i32 = 10;
 
 /// A bounded number of workers that share a bounded amount of memory.
 #[derive(Debug)]
 pub struct Pool {
+    /// Threads of their own, since a thread once made to yield may not be raised again.
+    threads: ThreadPool,
     seats: Arc<Semaphore>,
     /// In MiB: a semaphore counts no further than 32 bits.
     memory: Arc<Semaphore>,
@@ -23,22 +32,32 @@ pub struct Busy;
 
 impl Pool {
     /// So many workers, so many bytes for all of them. Twice eight requests a worker may wait.
-    pub fn new(workers: usize, memory: u64) -> Pool {
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(workers: usize, memory: u64) -> Result<Pool, std::io::Error> {
         let most_memory = mebibytes(memory).max(1);
-        Pool {
+        let threads = rayon_core::ThreadPoolBuilder::new()
+            .num_threads(workers.max(1))
+            .thread_name(|i| format!("pictures-{i}"))
+            .start_handler(|_| yield_to_others())
+            .build()
+            .map_err(std::io::Error::other)?;
+        Ok(Pool {
+            threads,
             seats: Arc::new(Semaphore::new(workers.max(1))),
             memory: Arc::new(Semaphore::new(most_memory as usize)),
             most_memory,
             waiting: AtomicUsize::new(0),
             most_waiting: 16 * workers.max(1),
-        }
+        })
     }
 
     /// Runs `work`, which takes at most so many bytes, in the caller's span.
     ///
     /// Memory is taken before a seat, so that one who waits for memory keeps nobody from working.
     /// When the caller goes away before it began, it never runs; afterwards it ends unheard, and
-    /// keeps its seat and its memory until then.
+    /// keeps its seat and its memory until then. A panic of `work` is the caller's.
     ///
     /// # Errors
     /// When too many wait already.
@@ -58,19 +77,31 @@ impl Pool {
         drop(waiting);
         let span = Span::current();
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
-        let job = tokio::task::spawn_blocking(move || {
-            let _taken = (memory, seat);
-            tracing::dispatcher::with_default(&dispatch, || span.in_scope(work))
+        let (tell, told) = oneshot::channel();
+        self.threads.spawn(move || {
+            let taken = (memory, seat);
+            // Whatever it left behind is dropped here, before its caller hears of it.
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                tracing::dispatcher::with_default(&dispatch, || span.in_scope(work))
+            }));
+            drop((dispatch, span));
+            drop(taken);
+            // The caller may be gone.
+            let _ = tell.send(done);
         });
-        match job.await {
-            Ok(done) => Ok(done),
+        match told.await {
+            Ok(Ok(done)) => Ok(done),
             // The request fails as the work did.
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Busy),
-            },
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(Busy),
         }
     }
+}
+
+/// Where the system has no such order among threads, they are as others.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), YIELDING);
 }
 
 fn mebibytes(bytes: u64) -> u32 {
@@ -107,7 +138,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn memory_and_workers_are_bounded_whatever_comes() {
-        let pool = Arc::new(Pool::new(3, 100 << 20));
+        let pool = Arc::new(Pool::new(3, 100 << 20).unwrap());
         let (now, peak) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let jobs = (0..40u64).map(|i| {
             let (pool, now, peak) = (pool.clone(), now.clone(), peak.clone());
@@ -131,7 +162,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn who_would_wait_too_long_is_told_so_at_once() {
-        let pool = Arc::new(Pool::new(1, 1 << 20));
+        let pool = Arc::new(Pool::new(1, 1 << 20).unwrap());
         let (open, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         // One works and sixteen wait; each waits for a word.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use local::gateway::Api;
 use local::meter::Meter;
 use local::runtime::{Function, FunctionConfig};
@@ -25,10 +26,15 @@ pub(super) fn table(project: &Project) -> Option<TableSpec> {
     Some(resize::domain::record::table(&name))
 }
 
-pub(super) fn pictures(ground: &Ground<'_>) -> Option<Pictures> {
+/// # Errors
+/// When the system gives no threads for decoding.
+pub(super) fn pictures(ground: &Ground<'_>) -> anyhow::Result<Option<Pictures>> {
     let project = ground.project;
-    let (function, api) = (named(project, "function")?, named(project, "api")?);
-    let mut config = Config::new(&named(project, "bucket")?, &named(project, "table")?);
+    let names = ["function", "api", "bucket", "table"].map(|key| named(project, key));
+    let [Some(function), Some(api), Some(bucket), Some(table)] = names else {
+        return Ok(None);
+    };
+    let mut config = Config::new(&bucket, &table);
     let base = format!("{}/svc/resize", project.console_url);
     config.pictures = format!("{base}/pictures");
     config.links = format!("{base}/short");
@@ -40,13 +46,15 @@ pub(super) fn pictures(ground: &Ground<'_>) -> Option<Pictures> {
     let meter = Meter::new(ground.pump, ground.clock.clone());
     let items = meter.items(Arc::new(ground.store.tables()));
     let objects = meter.objects(Arc::new(ground.store.objects()));
-    let platform = Arc::new(Platform::new(
+    let platform = Platform::new(
         ground.faults.items("resize", items),
         ground.faults.objects("resize", objects),
         ground.clock.clone(),
         config,
         &telemetry,
-    ));
+    )
+    .context("start the threads that decode pictures")?;
+    let platform = Arc::new(platform);
     let admins = ground.identity("resize");
     let service = resize::router(platform.clone(), admins, &telemetry);
     let function = Function::new(
@@ -63,7 +71,7 @@ pub(super) fn pictures(ground: &Ground<'_>) -> Option<Pictures> {
     );
     let stage = named(project, "stage").unwrap_or_else(|| "prod".into());
     let api = Api::new(&api, &stage, function, ground.pump, ground.clock.clone());
-    Some(Pictures { api, platform })
+    Ok(Some(Pictures { api, platform }))
 }
 
 fn named(project: &Project, key: &str) -> Option<String> {

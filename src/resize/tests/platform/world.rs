@@ -81,7 +81,7 @@ impl World {
             .clock(Arc::new(move || now.now()))
             .scoped();
         let fuse = Fuse::default();
-        let platform = Arc::new(Platform::new(
+        let platform = Platform::new(
             Arc::new(Flaky {
                 inner: store.tables(),
                 fuse: fuse.clone(),
@@ -93,7 +93,8 @@ impl World {
             Arc::new(clock.clone()),
             config,
             &telemetry,
-        ));
+        );
+        let platform = Arc::new(platform.unwrap());
         let router = resize::router(platform.clone(), Arc::new(NoAdmins), &telemetry);
         World {
             platform,

@@ -121,6 +121,7 @@ impl Sample<'_> {
             },
             csrf: self.t("f3a9c1"),
             notice: None,
+            person: None,
         }
     }
 

@@ -194,6 +194,7 @@ pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
         counts,
         csrf: daemon.form_token.clone(),
         notice,
+        person: crate::access::caller().and_then(|c| c.person),
     }
 }
 

@@ -15,6 +15,7 @@ use planner::show::Colour;
 use serde_json::{Value, json};
 
 use super::{Keeper, Role, View};
+use crate::access::{self, Access};
 use crate::cli::account::coverage::words;
 use crate::console::view::{
     Counts, CoverageFinding, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage,
@@ -24,12 +25,19 @@ use crate::http::guard::{Allowed, guard};
 use crate::http::problem::Problem;
 
 /// The whole server of a keeper.
-pub fn router(keeper: Arc<Keeper>, address: SocketAddr) -> Router {
-    let allowed = Allowed::new(address, "");
+pub fn router(
+    keeper: Arc<Keeper>,
+    address: SocketAddr,
+    console_url: &str,
+    access: Access,
+) -> Router {
+    let allowed = Allowed::new(address, console_url);
     routes()
         .with_state(keeper)
+        .merge(crate::http::login(&access))
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(allowed, guard))
+        .layer(middleware::from_fn_with_state(access, access::enter))
 }
 
 /// What a load balancer asks, at an address of its own: whatever name it asks by, and without a login.
@@ -152,6 +160,7 @@ async fn frame(keeper: &Keeper, view: &View) -> Frame {
         counts: Counts::default(),
         csrf: String::new(),
         notice: None,
+        person: access::caller().and_then(|c| c.person),
     }
 }
 

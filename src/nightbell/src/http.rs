@@ -56,7 +56,9 @@ pub fn router(
             .route("/svc/{service}/{*rest}", any(services::enter))
             .route("/svc/{service}/", any(services::enter))
             .with_state(gateway.clone());
+        let coverage = pages::coverage::here().layer(middleware::map_response(protect));
         others = others
+            .merge(coverage.with_state(daemon.clone()))
             .merge(Router::new().nest("/pool", local::pool::router(local.users.clone())))
             .merge(local::web::router(&local.store))
             .merge(services);

@@ -9,19 +9,16 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use http::{HeaderMap, StatusCode, header};
 use jiff::tz::TimeZone;
-use planner::coverage::Status;
 use planner::drift::Fate;
 use planner::show::Colour;
 use serde_json::{Value, json};
 
 use super::{Keeper, Role, View};
 use crate::access::{self, Access};
-use crate::cli::account::coverage::words;
-use crate::console::view::{
-    Counts, CoverageFinding, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage,
-};
+use crate::console::view::{Counts, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage};
 use crate::console::{assets, pages};
 use crate::http::guard::{Allowed, guard};
+use crate::http::pages::coverage::{findings, percent};
 use crate::http::problem::Problem;
 
 /// The whole server of a keeper.
@@ -223,29 +220,11 @@ fn drifted(drift: &planner::drift::Drift) -> PlanDrift {
 async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
     let view = keeper.view();
     let covered = view.coverage.clone().unwrap_or_default();
-    let finding = |resource: &planner::coverage::Resourced| match &resource.status {
-        Status::Finding { expired } => Some(CoverageFinding {
-            kind: resource.kind.as_str().into(),
-            name: resource.arn.clone(),
-            what: match expired {
-                None => "watched by nobody".into(),
-                Some((reason, until)) => format!("was ignored until {until}: {reason}"),
-            },
-        }),
-        Status::Watched(_) | Status::Ignored { .. } => None,
-    };
-    let resources = covered.resources.iter().filter_map(finding);
-    let alarms = covered.alarms.iter().flat_map(|alarm| {
-        alarm.lacks.iter().map(|lack| CoverageFinding {
-            kind: "alarm".into(),
-            name: alarm.name.clone(),
-            what: words(lack),
-        })
-    });
+    let findings = findings(keeper.responding.get().map(|d| &**d), &covered);
     let page = CoveragePage {
         at: view.at,
-        percent: view.coverage.as_ref().map(|c| c.percent()),
-        findings: resources.chain(alarms).collect(),
+        percent: view.coverage.as_ref().map(|c| percent(c, &findings)),
+        findings,
         resources: covered.resources.len(),
         alarms: covered.alarms.len(),
         recommended: covered
@@ -253,6 +232,7 @@ async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
             .iter()
             .map(|r| (r.resource.clone(), r.metrics.join(", ")))
             .collect(),
+        unwatched: Vec::new(),
     };
     shown(pages::coverage(&frame(&keeper, &view).await, &page).0)
 }

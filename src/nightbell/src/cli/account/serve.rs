@@ -194,6 +194,8 @@ async fn serve(global: &Global, arguments: &ServeCommand, project: &Project) -> 
         _ => None,
     };
     if let Some(serving) = &serving {
+        let suites = crate::files::suites(&global.config, &*objects).await?;
+        crate::proofs::test_behind(serving.daemon.clone(), suites);
         // Set once, before anything is answered, or written to the account.
         let _ = keeper.responding.set(serving.daemon.clone());
     }

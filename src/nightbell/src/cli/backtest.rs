@@ -114,7 +114,7 @@ fn told(tested: &Tested<'_>) -> Told {
     let outcome = &tested.outcome;
     Told {
         span: outcome.span,
-        evaluations: outcome.evaluations.into(),
+        evaluations: outcome.evaluations,
         fired: outcome.fired.into(),
         flaps: outcome.flaps.into(),
         in_alarm: outcome.in_alarm,

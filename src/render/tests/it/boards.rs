@@ -132,13 +132,13 @@ fn every_view_shows_its_values() {
 
 #[test]
 fn a_table_shows_its_points_where_it_is_told_to() {
-    let check = |table: serde_json::Value, expect: &[&str], missing: &[&str]| {
+    let check = |table: Value, expect: &[&str], missing: &[&str]| {
         let board = board(json!([{ "type": "metric", "width": 12, "properties": {
             "view": "table", "period": 60, "stat": "Sum", "table": table, "timezone": "+0000",
             "metrics": [["A", "calls", { "label": "calls" }]] } }]));
         let data = filled(&board, Unit::Count);
         let newest = data.series.values().next().unwrap();
-        let render::dashboard::Answer::Points(points) = newest else {
+        let Answer::Points(points) = newest else {
             panic!("points")
         };
         let (at, value) = points.last().unwrap();

@@ -14,6 +14,7 @@ mod guard;
 mod hands;
 mod pictures;
 mod posting;
+mod proofs;
 mod restart;
 mod runbooks;
 mod story;

@@ -16,6 +16,7 @@ const RINGS: &[(&str, u8)] = &[
     ("planner", 0),
     ("response", 0),
     ("render", 0),
+    ("raster", 0),
     ("ports", 1),
     ("identity", 1),
     ("envelope", 1),

@@ -26,6 +26,7 @@ use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
 use crate::live::Live;
+use crate::proofs::Proofs;
 use crate::tasks::{Poke, Status};
 
 /// Where things are kept and people are told.
@@ -95,6 +96,8 @@ pub struct Daemon {
     pub tokens: Arc<Tokens>,
     /// What open pages listen to.
     pub live: Live,
+    /// What speaks for the alarms.
+    pub proofs: Proofs,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
     /// When the latest entry was written, in milliseconds.
@@ -175,6 +178,7 @@ impl Daemon {
             links,
             tokens,
             live: Live::default(),
+            proofs: Proofs::default(),
             engine: Mutex::new(engine),
             latest: AtomicI64::new(i64::MIN),
             appending: tokio::sync::Mutex::new(()),

@@ -9,7 +9,7 @@ pub mod look;
 pub mod operate;
 
 use http::StatusCode;
-use model::runbook::{Action, Live, Runbook, Step as BookStep};
+use model::runbook::{Action, Gate, Live, Runbook, Step as BookStep};
 use model::{Entry, IncidentId, RunbookRef, Step, Time};
 use response::Engine;
 use response::operate::{AGREE_WITHIN, ActionRef, Stand};
@@ -80,7 +80,7 @@ pub fn of_incident<'d>(daemon: &'d Daemon, id: &IncidentId) -> Option<&'d Runboo
 
 /// Does what somebody asks, as far as it may be done.
 pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
-    let by = name(&request.by)?;
+    let by = &*name(&request.by)?;
     let id = &request.incident;
     if daemon.engine().incident(id).is_none() {
         return Err(unknown(id));
@@ -98,6 +98,7 @@ pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
         Do::Look => String::new(),
         Do::Propose => propose(daemon, id, (&key, action), by).await?,
         Do::Approve => {
+            may_approve(action.gate)?;
             let approved = Step::Approved {
                 action: key.action.clone(),
             };
@@ -140,6 +141,28 @@ pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
     };
     daemon.operate.poke();
     Ok(Done { said: vec![said] })
+}
+
+/// Where it is known who asks, they need the role that the gate names.
+fn may_approve(gate: Gate) -> Result<(), Problem> {
+    let Gate::Approve(role) = gate else {
+        return Ok(());
+    };
+    let needed = match role {
+        model::runbook::Role::Viewer => crate::access::Role::Viewer,
+        model::runbook::Role::Responder => crate::access::Role::Responder,
+        model::runbook::Role::Admin => crate::access::Role::Admin,
+    };
+    match crate::access::caller() {
+        Some(caller) if caller.role < needed => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "this takes the approval of somebody with the role {needed}; yours is {}",
+                caller.role
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The runbook of the incident and its step of this number, from 1.

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod copies;
+pub(crate) mod coverage;
 mod dashboards;
 mod explore;
 mod faults;
@@ -9,6 +10,7 @@ mod incidents;
 mod links;
 mod mailbox;
 mod now;
+mod proofs;
 mod reference;
 mod runbooks;
 mod silences;
@@ -45,6 +47,7 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/dashboards/{name}", get(dashboards::one))
         .route("/alarms", get(alarms::list))
         .route("/alarms/{name}", get(alarms::one))
+        .route("/alarms/{name}/backtest", post(proofs::ask))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{act}", post(incidents::act))
@@ -191,6 +194,7 @@ pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
         counts,
         csrf: daemon.form_token.clone(),
         notice,
+        person: crate::access::caller().and_then(|c| c.person),
     }
 }
 

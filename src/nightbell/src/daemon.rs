@@ -62,6 +62,8 @@ pub struct Daemon {
     pub clock: Arc<dyn Clock>,
     /// What its files desire.
     pub estate: Estate,
+    /// Where in the estate an alarm is: there may be thousands, and every page asks.
+    places: std::collections::HashMap<String, usize>,
     /// Where things are kept.
     pub ports: Ports,
     /// The local mode's own; none against AWS.
@@ -155,8 +157,10 @@ impl Daemon {
         let rules = evaluator::alarm::Settings::default().composite;
         let links = signer(&estate, &ports, local.as_ref()).await?;
         let tokens = tokens(local.as_ref())?;
+        let places = estate.alarms.iter().enumerate();
         let daemon = Daemon {
             clock,
+            places: places.map(|(i, spec)| (spec.name.clone(), i)).collect(),
             composites: Composites::new(&estate.alarms, rules),
             gate: Mutex::default(),
             judging: tokio::sync::Mutex::default(),
@@ -218,7 +222,7 @@ impl Daemon {
 
     /// The spec of an alarm.
     pub fn spec(&self, name: &str) -> Option<&AlarmSpec> {
-        self.estate.alarm(name)
+        self.estate.alarms.get(*self.places.get(name)?)
     }
 
     /// Now.

@@ -142,9 +142,21 @@ impl Engine {
         }))
     }
 
+    /// Whether an alarm is in ALARM and not yet in the incidents that its routes name: it has fired
+    /// since the last decision.
+    pub fn awaits_decision(&self, alarm: &str) -> bool {
+        self.index.unplaced.contains(alarm)
+    }
+
     /// All incidents that are not forgotten, by id.
     pub fn incidents(&self) -> impl Iterator<Item = Incident> {
         self.book.cases.values().map(Case::incident)
+    }
+
+    /// How many incidents are open.
+    pub fn open_incidents(&self) -> usize {
+        let cases = self.book.cases.values();
+        cases.filter(|case| case.status.resolved.is_none()).count()
     }
 
     /// The ids of all incidents that are not forgotten.

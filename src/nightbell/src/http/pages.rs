@@ -165,17 +165,14 @@ pub(super) fn missing(what: &str, name: &str, list: (&str, &str)) -> Refusal {
 pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
     let states = daemon.ports.alarms.states().await.unwrap_or_default();
     let count = |state| states.values().filter(|s| s.state == state).count();
+    let incidents = daemon.engine().open_incidents();
     let counts = Counts {
-        incidents: daemon
-            .incidents()
-            .iter()
-            .filter(|i| i.resolved.is_none())
-            .count(),
+        incidents,
         alarm: count(model::State::Alarm),
         insufficient_data: count(model::State::InsufficientData),
         alarms: daemon.estate.alarms.len(),
         mails: match &daemon.local {
-            Some(local) => local.mailbox.list(100).await.map_or(0, |l| l.len()),
+            Some(local) => local.mailbox.count(100).await.unwrap_or(0),
             None => 0,
         },
         faults: daemon.local.as_ref().map_or(0, |l| l.faults.active().len()),

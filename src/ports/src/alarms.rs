@@ -21,6 +21,8 @@ pub struct AlarmStatus {
     pub reason: String,
     /// `StateReasonData`, parsed.
     pub reason_data: Value,
+    /// What keeps its actions from running: `ActionsSuppressedBy` of a composite.
+    pub suppressed_by: Option<String>,
 }
 
 /// A transition with its place in the history.

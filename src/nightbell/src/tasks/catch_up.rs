@@ -97,6 +97,7 @@ impl CatchUp {
                 since: status.since,
                 reason: status.reason,
                 reason_data: status.reason_data,
+                suppressed_by: status.suppressed_by,
             })
             .collect();
         Ok((current, later))

@@ -126,6 +126,11 @@ impl Access {
 }
 
 impl Caller {
+    /// What stands beside the name that they give; nothing where nobody had to show who they are.
+    pub fn login(&self) -> Option<String> {
+        (self.who != "local").then(|| self.who.clone())
+    }
+
     fn local() -> Caller {
         Caller {
             who: "local".into(),

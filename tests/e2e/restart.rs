@@ -67,3 +67,44 @@ async fn a_silent_morning_is_a_ticket_in_office_hours_and_never_a_page() {
     );
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fired_and_ended_before_the_process_could_receive_it_is_an_incident_all_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let clock = crate::world::clock();
+    let fired = ports::Clock::now(&clock);
+    let transition = |from, to, seconds| model::Transition {
+        alarm: "counter-faults".into(),
+        from,
+        to,
+        at: fired + Duration::from_secs(seconds),
+        reason: "tested".into(),
+        reason_data: serde_json::Value::Null,
+    };
+    // As a process leaves it that recorded both and was killed before its respond task ran.
+    {
+        use model::State;
+        let here = std::sync::Arc::new(clock.clone());
+        let store = local::Store::open(data.path(), here, local::Limits::default()).unwrap();
+        let alarms: std::sync::Arc<dyn ports::Alarms> = std::sync::Arc::new(store.alarms());
+        let names = ["counter-faults".to_owned()];
+        alarms.create(&names, fired).await.unwrap();
+        let fires = transition(State::InsufficientData, State::Alarm, 1);
+        let ends = transition(State::Alarm, State::Ok, 2);
+        alarms.record(&[fires]).await.unwrap();
+        alarms.record(&[ends]).await.unwrap();
+        store.close().await.unwrap();
+    }
+    let world = World::start_at(data.path(), clock).await;
+    world.step(Duration::from_secs(5)).await;
+    let incidents = world.json("/api/v1/incidents").await;
+    let id = incidents[0]["id"].as_str().expect("an incident");
+    let one = world.json(&format!("/api/v1/incidents/{id}")).await;
+    let timeline = one["timeline"].as_array().unwrap();
+    let states: Vec<&str> = timeline
+        .iter()
+        .filter_map(|entry| entry["transition"]["to"].as_str())
+        .collect();
+    assert_eq!(states, ["ALARM", "OK"], "{timeline:#?}");
+    world.stop().await;
+}

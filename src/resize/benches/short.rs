@@ -50,8 +50,8 @@ async fn main() {
     assert_eq!(status, StatusCode::CREATED);
     let short = format!("/{}", image["short_url"].as_str().unwrap());
 
-    let count = if tiny { 20 } else { 5_000 };
-    let pictures = if tiny { 4 } else { 600 };
+    let count = if tiny { 20 } else { 4_000 };
+    let pictures = if tiny { 4 } else { 1_200 };
     let pictures: Arc<Mutex<Vec<_>>> = Arc::new(Mutex::new((1..=pictures).map(picture).collect()));
     let (stop, done) = (
         Arc::new(AtomicBool::new(false)),

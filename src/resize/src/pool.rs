@@ -8,11 +8,6 @@ use rayon_core::ThreadPool;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::Span;
 
-/// How much less than the threads that answer the workers want a core, in steps of `nice`. A short
-/// link that needs a core for a tenth of a millisecond then has it at once, and not after the
-/// worker's time slice of several milliseconds.
-const YIELDING: i32 = 10;
-
 /// A bounded number of workers that share a bounded amount of memory.
 #[derive(Debug)]
 pub struct Pool {
@@ -98,10 +93,21 @@ impl Pool {
     }
 }
 
-/// Where the system has no such order among threads, they are as others.
+/// The workers take what the threads that answer leave of the cores. A short link that needs a core for
+/// a tenth of a millisecond has it at once, where a lower `nice` alone still lets a worker end its time
+/// slice of about three milliseconds: the reason is Linux's "protected slice", which only `SCHED_IDLE`
+/// does not have. A system without that policy treats them as others, which costs only that.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), YIELDING);
+    {
+        use thread_priority::unix::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let lowest = thread_priority::ThreadPriority::Min;
+        let _ = set_thread_priority_and_policy(thread_native_id(), lowest, idle);
+    }
 }
 
 fn mebibytes(bytes: u64) -> u32 {

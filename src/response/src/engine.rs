@@ -153,6 +153,12 @@ impl Engine {
         }))
     }
 
+    /// Whether an alarm is in ALARM and not yet in the incidents that its routes name: it has fired
+    /// since the last decision.
+    pub fn awaits_decision(&self, alarm: &str) -> bool {
+        self.index.unplaced.contains(alarm)
+    }
+
     /// All incidents that are not forgotten, by id.
     pub fn incidents(&self) -> impl Iterator<Item = Incident> {
         self.book.cases.values().map(Case::incident)

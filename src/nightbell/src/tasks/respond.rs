@@ -134,6 +134,12 @@ impl Respond {
     async fn hand_on(&self, passed: &[Transition], now: Time) -> ports::Result<usize> {
         let mut count = 0;
         for transition in passed {
+            // What fired and ended while this process was away is an incident as it would have been:
+            // the engine decides about the fire before it hears of the end.
+            let ends = transition.to != State::Alarm;
+            if ends && self.daemon.engine().awaits_decision(&transition.alarm) {
+                self.daemon.decide(now).await?;
+            }
             let spec = self.daemon.spec(&transition.alarm);
             // One at a time: the next may be a duplicate of this one.
             let entry = self.daemon.engine().receive(transition, spec, now);

@@ -12,6 +12,7 @@ mod composites;
 mod explore;
 mod guard;
 mod hands;
+mod mails;
 mod operate;
 mod pictures;
 mod posting;

@@ -12,7 +12,7 @@ use model::{Entry, IncidentId, NotificationKind, Time};
 use nightbell::cloud::Posts;
 use nightbell::daemon::Ports;
 use nightbell::runbook::{self, Do, Request};
-use nightbell::serving::{Options, Serving};
+use nightbell::serving::{Options, Serving, Standing};
 use nightbell::tasks::receive::Pace;
 use ports::contract::Account;
 use ports::{
@@ -164,6 +164,17 @@ impl ports::Operations for Functions {
     }
 }
 
+/// The files of a project.
+fn written(services: &str, alarms: &str, routes: &str) -> [(&'static str, String); 5] {
+    [
+        ("nightbell.yaml", PROJECT.replace("MORE", services)),
+        ("alarms/web.yaml", alarms.into()),
+        ("alarms/routes.yaml", routes.into()),
+        ("runbooks/web.md", RUNBOOK.into()),
+        ("dashboards/web.json", r#"{ "widgets": [] }"#.into()),
+    ]
+}
+
 struct World {
     _data: tempfile::TempDir,
     store: local::Store,
@@ -189,11 +200,9 @@ impl World {
     /// The same with more services: `, name: { function: f }`.
     async fn with(services: &str, alarms: &str, routes: &str) -> World {
         let mut files = model::load::Files::new("nightbell.yaml");
-        files.insert("nightbell.yaml", PROJECT.replace("MORE", services));
-        files.insert("alarms/web.yaml", alarms);
-        files.insert("alarms/routes.yaml", routes);
-        files.insert("runbooks/web.md", RUNBOOK);
-        files.insert("dashboards/web.json", r#"{ "widgets": [] }"#);
+        for (name, text) in written(services, alarms, routes) {
+            files.insert(name, text);
+        }
         let loaded = model::load::estate(&files, &[]);
         let errors = loaded.problems.iter();
         let errors: Vec<_> = errors.filter(|p| p.level == model::Level::Error).collect();
@@ -228,7 +237,7 @@ impl World {
         }
     }
 
-    async fn start(&self, holder: &str) -> Running {
+    fn options(&self, holder: &str) -> Options {
         let store = &self.store;
         let ports = Ports {
             metrics: Arc::new(store.metrics()),
@@ -245,8 +254,7 @@ impl World {
             operations: self.functions.clone(),
             plane: Some(self.account.clone()),
         };
-        let stop = CancellationToken::new();
-        let options = Options {
+        Options {
             clock: Arc::new(self.clock.clone()),
             estate: self.estate.clone(),
             posts: Posts {
@@ -261,7 +269,12 @@ impl World {
                 visibility: Duration::from_secs(30),
                 wait: Duration::from_secs(1),
             },
-        };
+        }
+    }
+
+    async fn start(&self, holder: &str) -> Running {
+        let stop = CancellationToken::new();
+        let options = self.options(holder);
         let serving = Serving::start(options, &stop).await.unwrap();
         serving.settled().await;
         Running { serving, stop }
@@ -639,4 +652,125 @@ route: { receiver: oncall, group_by: [service], group_wait: 30s, group_interval:
     // The very first of each is OK, which opens nothing.
     assert!(kept >= total - services as usize, "{kept} of {total}");
     daemon.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_files_hold_without_a_restart_and_broken_ones_change_nothing() {
+    let w = World::new(ALARMS, ROUTES).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    for (name, text) in written("", ALARMS, ROUTES) {
+        write(name, &text);
+    }
+    let stop = CancellationToken::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let dress = move |serving: &Serving| {
+        let gateway = nightbell::services::Gateway::default();
+        nightbell::http::router(serving.daemon.clone(), gateway, address, None)
+    };
+    let standing = Standing::start(w.options("a"), &stop, Box::new(dress));
+    let standing = standing.await.unwrap();
+    let changes = tokio::sync::watch::Sender::new(0);
+    let follow = standing.clone().follow(
+        folder.path().join("nightbell.yaml"),
+        Arc::new(w.store.objects()),
+        changes.subscribe(),
+    );
+    let following = tokio::spawn(follow);
+    let ended = stop.clone();
+    let server = axum::serve(listener, standing.router())
+        .with_graceful_shutdown(async move { ended.cancelled().await });
+    let server = tokio::spawn(server.into_future());
+    // Whether the API lists an alarm.
+    let lists = async |alarm: &str| {
+        let url = format!("http://{address}/api/v1/alarms");
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        text.contains(&format!("\"{alarm}\""))
+    };
+    let listed = async |alarm: &str| {
+        let begun = Instant::now();
+        while !lists(alarm).await {
+            assert!(begun.elapsed().as_secs() < 120, "{alarm} is never listed");
+            w.clock.advance_by(Duration::from_millis(1));
+        }
+    };
+    standing.settled().await;
+    w.change("errors", "ALARM", w.clock.now()).await;
+    w.entry(is_sent).await;
+    assert_eq!(w.outside.count(":oncall"), 1);
+    assert!(!lists("late").await);
+    let before = standing.daemon();
+    let day = Duration::from_secs(86_400);
+    let role = nightbell::access::Role::Viewer;
+    let token = before.tokens.create("eyes", role, day, w.clock.now());
+    let token = token.unwrap().secret;
+
+    // An alarm more, and another receiver for everything.
+    let late = "  - { name: late, metric: { namespace: AWS/Lambda, name: Duration, dimensions: { FunctionName: \"${web.function}\" }, stat: Maximum, period: 1m }, threshold: \"> 9\" }\n";
+    write("alarms/web.yaml", &format!("{ALARMS}{late}"));
+    write(
+        "alarms/routes.yaml",
+        &ROUTES.replace("route: { receiver: oncall", "route: { receiver: web"),
+    );
+    changes.send_modify(|n| *n += 1);
+    listed("late").await;
+    let after = standing.daemon();
+    assert!(!Arc::ptr_eq(&before, &after));
+    assert_eq!(before.form_token, after.form_token, "open forms stay good");
+    assert!(after.tokens.find(&token, w.clock.now()).is_some());
+    w.change("late", "ALARM", w.clock.now()).await;
+    // By the new routes; so many mails about it have been decided and accepted.
+    let told = async |n: usize| {
+        let begun = Instant::now();
+        loop {
+            let journal = w.journal().await;
+            let about = journal.iter().filter_map(|e| match e {
+                Entry::Notify { notification: of } if of.about.contains("late") => Some(of),
+                _ => None,
+            });
+            let accepted = |id| {
+                journal
+                    .iter()
+                    .any(|e| matches!(e, Entry::Sent { notification, .. } if notification == id))
+            };
+            let sent: Vec<&str> = about
+                .filter(|of| accepted(&of.id))
+                .map(|of| of.receiver.as_str())
+                .collect();
+            if sent.len() >= n {
+                return assert!(sent.iter().all(|to| *to == "web"), "{sent:?}");
+            }
+            assert!(begun.elapsed().as_secs() < 120, "{journal:#?}");
+            w.clock.advance_by(Duration::from_secs(1));
+            standing.settled().await;
+        }
+    };
+    told(1).await;
+
+    // Files that cannot be used leave everything as it is, and mended ones hold again.
+    write("alarms/web.yaml", "alarms: [");
+    changes.send_modify(|n| *n += 1);
+    w.change("late", "OK", w.clock.now()).await;
+    told(2).await;
+    assert!(lists("late").await);
+    let mended = late.replace("late", "later");
+    write("alarms/web.yaml", &format!("{ALARMS}{late}{mended}"));
+    changes.send_modify(|n| *n += 1);
+    listed("later").await;
+    // What was open is what it was, and nobody heard anything twice.
+    let open = standing.daemon().incidents();
+    let open: Vec<_> = open.iter().filter(|i| i.resolved.is_none()).collect();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(open[0].alarms.contains_key("errors"));
+    let keys: BTreeSet<_> = w.outside.reached.lock().unwrap().iter().cloned().collect();
+    assert_eq!(keys.len(), w.outside.reached.lock().unwrap().len());
+    stop.cancel();
+    standing.stopped().await;
+    following.await.unwrap();
+    server.await.unwrap().unwrap();
 }

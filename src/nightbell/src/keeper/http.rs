@@ -138,8 +138,8 @@ async fn reconcile(State(keeper): State<Arc<Keeper>>) -> StatusCode {
 }
 
 async fn frame(keeper: &Keeper, view: &View) -> Frame {
-    if let Some(daemon) = keeper.responding.get() {
-        return crate::http::pages::frame(daemon, None).await;
+    if let Some(daemon) = keeper.daemon() {
+        return crate::http::pages::frame(&daemon, None).await;
     }
     Frame {
         estate: view

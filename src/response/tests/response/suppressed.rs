@@ -83,7 +83,7 @@ impl Case {
     fn current(&self, second: u64, suppressed: Option<&str>) -> Current {
         Current {
             alarm: NAME.into(),
-            state: State::Alarm,
+            state: Alarm,
             since: start() + seconds(second),
             reason: "tested".into(),
             reason_data: Value::Null,

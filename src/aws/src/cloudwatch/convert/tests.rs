@@ -1,4 +1,4 @@
-use aws_sdk_cloudwatch::types::MessageData;
+use aws_sdk_cloudwatch::types::{ActionsSuppressedBy, MessageData};
 use model::{StatisticSet, Unit};
 use serde_json::json;
 

@@ -44,6 +44,7 @@ async fn the_image_platform_runs_on_dynamodb_and_s3() {
         chosen,
         &Telemetry::off(),
     );
+    let platform = platform.unwrap();
     let anybody = Caller::default();
     let dot = || Upload {
         name: "dot.gif".into(),

@@ -189,6 +189,10 @@ body:
     // A minute under way: one visit would look like a drop.
     world.visits(1).await;
     world.step(Duration::from_secs(20)).await;
+    let drawn = world.get("/api/v1/dashboards/sums.png").await;
+    assert_eq!(drawn.headers()["content-type"], "image/png");
+    let drawn = drawn.bytes().await.unwrap();
+    assert!(drawn.starts_with(b"\x89PNG\r\n\x1a\n") && drawn.len() > 5_000);
     let picture = world.text("/api/v1/dashboards/sums.svg").await;
     for part in [
         "views 7",

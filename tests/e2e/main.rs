@@ -16,6 +16,7 @@ mod mails;
 mod operate;
 mod pictures;
 mod posting;
+mod proofs;
 mod restart;
 mod runbooks;
 mod serving;

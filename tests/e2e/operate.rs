@@ -1,7 +1,9 @@
 //! Actions of runbooks: who may let them run, what each of them does and leaves behind, and that what
 //! was begun ends, through a restart too.
 
-use std::process::{Command, Output};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use local::SteppedClock;
@@ -464,6 +466,129 @@ async fn a_redrive_that_somebody_stops_leaves_the_rest_where_it_was() {
     case.world.step(Duration::from_secs(60)).await;
     let left = queues.depth("work-dead").await.unwrap().visible;
     assert!((1..70).contains(&left), "{left} stay dead");
+    case.intact().await;
+    case.world.stop().await;
+}
+
+/// A terminal: what is typed into the file is read from the other end.
+fn terminal() -> (File, Stdio) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let mut theirs = OpenOptions::new();
+    theirs.read(true).write(true);
+    let theirs = theirs.open(name.to_str().unwrap()).unwrap();
+    (File::from(ours), theirs.into())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_terminal_each_step_asks_before_it_does_and_elsewhere_nothing_is_done() {
+    let data = tempfile::tempdir().unwrap();
+    let case = Case::begin(data.path(), clock()).await;
+    let run = async |typed: Option<&str>| {
+        let mut command = Command::new(binary::nightbell());
+        command.args(["runbook", "run", &case.id, "--by", "ada", "--url"]);
+        command.arg(case.world.url("")).current_dir(root());
+        command.env_remove("NIGHTBELL_TOKEN").env("NO_COLOR", "1");
+        let (mut ours, theirs) = terminal();
+        command.stdin(match typed {
+            Some(_) => theirs,
+            None => Stdio::null(),
+        });
+        ours.write_all(typed.unwrap_or_default().as_bytes())
+            .unwrap();
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = run.await.unwrap();
+        drop(ours);
+        case.world.app.settled().await;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (said, asked) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{said}{asked}");
+        (said, asked)
+    };
+    let (said, _) = run(None).await;
+    for heading in ["1. Limit", "2. Ask", "5. Move"] {
+        assert!(said.contains(heading), "{said}");
+    }
+    assert_eq!(
+        case.steps().await,
+        [],
+        "nobody was asked, so nothing is done"
+    );
+    // Not the first action; the second one is looked at and let run; then it is enough.
+    let (said, asked) = run(Some("n\n\ny\ny\nn\n")).await;
+    assert!(!said.contains("3. Ask in vain"), "{said}");
+    for question in [
+        "See what `set-concurrency` would do? [y/N]",
+        "Next step? [Y/n]",
+        "See what `invoke` would do? [y/N]",
+        "Run `invoke` now? [y/N]",
+    ] {
+        assert!(asked.contains(question), "{question} in {asked}");
+    }
+    assert!(said.contains("would be invoked once"), "{said}");
+    case.world.step(Duration::from_secs(10)).await;
+    let steps = case.steps().await;
+    let kinds: Vec<&str> = steps.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["proposed", "approved", "started", "finished"]);
+    // Seen and not let run: it is only proposed.
+    run(Some("n\n\ny\nn\nn\n")).await;
+    case.last("proposed").await;
+    case.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_merges_one_incident_into_another_once() {
+    let data = tempfile::tempdir().unwrap();
+    let case = Case::begin(data.path(), clock()).await;
+    // Another service's incident.
+    case.turn("resize-errors", "ALARM").await;
+    let incidents = case.world.json("/api/v1/incidents").await;
+    let all = incidents.as_array().unwrap().iter();
+    let ids: Vec<&str> = all.map(|i| i["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{incidents}");
+    let other = *ids.iter().find(|id| **id != case.id).unwrap();
+    let merge = |from: &str, into: &str| {
+        ["incident", "merge", from, into, "--by", "ada"].map(str::to_owned)
+    };
+    let run = async |arguments: [String; 6]| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = case.command(&arguments, None).await;
+        case.world.app.settled().await;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), words)
+    };
+    let (code, words) = run(merge(other, other)).await;
+    assert!(code == 64 && words.contains("into itself"), "{words}");
+    let (code, words) = run(merge(other, "INC-0000")).await;
+    assert!(code == 64 && words.contains("no incident"), "{words}");
+    assert_eq!(run(merge(other, &case.id)).await.0, 0);
+    assert_eq!(
+        run(merge(other, &case.id)).await.0,
+        0,
+        "again changes nothing"
+    );
+    let one = case
+        .world
+        .json(&format!("/api/v1/incidents/{}", case.id))
+        .await;
+    assert!(
+        one["incident"]["alarms"]
+            .to_string()
+            .contains("resize-errors"),
+        "{one}"
+    );
+    let kinds = |detail: &Value| -> usize {
+        let timeline = detail["timeline"].as_array().unwrap().iter();
+        timeline.filter(|e| e["kind"] == "merged").count()
+    };
+    let gone = case.world.json(&format!("/api/v1/incidents/{other}")).await;
+    assert_eq!((kinds(&one), kinds(&gone)), (1, 1));
+    assert!(!gone["incident"]["resolved"].is_null(), "{gone}");
+    let (code, words) = run(merge(&case.id, other)).await;
+    assert!(code == 64 && words.contains("is over"), "{words}");
     case.intact().await;
     case.world.stop().await;
 }

@@ -1,14 +1,14 @@
 //! Metrics and alarms: Amazon CloudWatch.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{AlarmType, HistoryItemType, ScanBy};
 use model::{Datum, MetricId, Span, Time, Transition};
-use ports::{AlarmStatus, Alarms, MetricFilter, Metrics, Recorded, Result, Series, SeriesQuery};
+use ports::{Alarms, MetricFilter, Metrics, Recorded, Result, Series, SeriesQuery};
 
 use crate::config::Config;
 use crate::error::{failed, invalid, port_error, unreadable};
@@ -208,7 +208,7 @@ impl Metrics for CloudWatch {
 impl Alarms for CloudWatch {
     /// `created` is when the alarm's configuration last changed, which is the nearest that
     /// CloudWatch tells.
-    async fn states(&self) -> Result<BTreeMap<String, AlarmStatus>> {
+    async fn states(&self) -> Result<ports::AlarmStates> {
         let mut pages = self
             .home
             .describe_alarms()
@@ -232,7 +232,7 @@ impl Alarms for CloudWatch {
                 states.insert(name, status);
             }
         }
-        Ok(states)
+        Ok(Arc::new(states))
     }
 
     async fn create(&self, names: &[String], _at: Time) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Who somebody is: tokens of a Cognito user pool, or of the local pool that stands for one.
+//! Who somebody is: tokens of a Cognito user pool, or of the local pool that stands for one, and
+//! people whom a load balancer signed in ([`Entrance`]).
 //!
 //! A gateway's authorizer checks tokens too; a service that acts on them checks again, so that a
 //! route that was configured wrongly opens nothing. [`Verifier`] is the rule, pure and with `now`
@@ -10,9 +11,11 @@
 //! the signature by a key of the pool, `exp`, `iss`, `token_use`, and `aud` (id tokens) or
 //! `client_id` (access tokens).
 
+mod balancer;
 mod keys;
 mod token;
 
+pub use balancer::{Balancer, BalancerKey, Denial, Entrance, PemSource, Person};
 pub use keys::{KeyRing, KeySource, PublicKey};
 pub use token::{Pool, Principal, Refusal, TokenUse, Verifier, bearer};
 

@@ -117,6 +117,7 @@ pub(crate) struct Inner {
     specs: tables::spec::Specs,
     bells: bells::Bells,
     queues: queues::Specs,
+    alarm_states: alarms::Seen,
     notifications: RwLock<Vec<Notification>>,
     /// Signs addresses.
     signing: Vec<u8>,
@@ -173,6 +174,7 @@ impl Store {
             specs,
             bells: bells::Bells::default(),
             queues,
+            alarm_states: alarms::Seen::default(),
             notifications: RwLock::default(),
             signing,
             base: RwLock::default(),

@@ -139,7 +139,7 @@ async fn append(store: Store, from: String) {
 async fn flip(store: Store) {
     let alarms = store.alarms();
     alarms.create(&["a".into()], now()).await.unwrap();
-    let status = alarms.states().await.unwrap().remove("a").unwrap();
+    let status = alarms.states().await.unwrap()["a"].clone();
     let mut from = status.state;
     let mut n: u64 = status.reason.parse().unwrap_or(0);
     loop {

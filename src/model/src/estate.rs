@@ -41,6 +41,27 @@ pub struct Project {
     pub sign_links_with: Option<String>,
     /// `canary`: an alarm that is drilled again and again.
     pub canary: Option<Canary>,
+    /// `sign_in`: the load balancer that signs people in.
+    pub sign_in: Option<SignIn>,
+}
+
+/// The load balancer that signs people in, and what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Its ARN.
+    pub load_balancer: String,
+    /// The OIDC issuer that its listener asks.
+    pub issuer: String,
+    /// The client that it is to the issuer.
+    pub client: String,
+    /// The claim that says what a person belongs to.
+    pub claim: String,
+    /// Which values of the claim let somebody look; `*` is everybody who is signed in.
+    pub viewer: Vec<String>,
+    /// Which let somebody respond.
+    pub responder: Vec<String>,
+    /// Which let somebody do everything.
+    pub admin: Vec<String>,
 }
 
 /// An alarm that is drilled by itself, so that it is known how long a mail takes.

@@ -336,3 +336,32 @@ fn runbooks_are_steps_with_live_blocks() {
         "queue: demo-post-dlq\nconfirm: true\n"
     );
 }
+
+#[test]
+fn who_signs_people_in_is_read_with_what_the_services_name() {
+    let mut files = Files::new("nightbell.yaml");
+    files.insert(
+        "nightbell.yaml",
+        r#"estate: demo
+region: us-east-1
+services: { host: { load_balancer_arn: "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/demo-alb/50dc" } }
+sign_in:
+  load_balancer: "${host.load_balancer_arn}"
+  issuer: https://login.example.org
+  client: web
+  roles: { viewer: ["*"], responder: [oncall, web], admin: [platform] }
+"#,
+    );
+    let loaded = load::estate(&files, &[]);
+    assert_eq!(loaded.problems, []);
+    let sign_in = loaded.estate.unwrap().project.sign_in.unwrap();
+    assert!(
+        sign_in
+            .load_balancer
+            .ends_with(":loadbalancer/app/demo-alb/50dc")
+    );
+    assert_eq!(sign_in.claim, "groups");
+    assert_eq!(sign_in.viewer, ["*"]);
+    assert_eq!(sign_in.responder, ["oncall", "web"]);
+    assert_eq!(sign_in.admin, ["platform"]);
+}

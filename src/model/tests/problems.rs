@@ -566,3 +566,31 @@ fn a_runbooks_metric_queries_are_read_and_looked_up() {
         ],
     );
 }
+
+#[test]
+fn a_mistake_in_who_signs_people_in_is_told_with_its_place_and_a_way_out() {
+    let mut files = Files::new("nightbell.yaml");
+    files.insert(
+        "nightbell.yaml",
+        r#"estate: demo
+region: us-east-1
+services: {}
+sign_in:
+  load_balancer: "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/net/a/5"
+  issuer: login.example.org
+  roles: { viewers: [a], admin: b }
+"#,
+    );
+    let problems = load::estate(&files, &[]).problems;
+    let problems: Vec<String> = problems.iter().map(|p| p.to_string()).collect();
+    assert_eq!(
+        problems,
+        [
+            r#"nightbell.yaml:5:3: `client` is missing (add `client: ...`)"#,
+            r#"nightbell.yaml:5:18: expected the ARN of an application load balancer, arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, found `arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/net...`"#,
+            r#"nightbell.yaml:6:11: expected an address beginning with http:// or https://, found `login.example.org`"#,
+            r#"nightbell.yaml:7:12: unknown key `viewers` (did you mean `viewer`?)"#,
+            r#"nightbell.yaml:7:33: expected a list, found `b` (put it in brackets: [b])"#,
+        ],
+    );
+}

@@ -5,11 +5,18 @@
   const every = Number(main && main.dataset.live) * 1000;
   if (!every || !window.fetch || !window.DOMParser) return;
 
+  // What somebody wrote or chose and did not send yet would be lost.
+  const begun = () => [...main.querySelectorAll("input, textarea, select")].some((field) =>
+    field.options ? field.querySelector("[selected]") && [...field.options].some((o) => o.selected !== o.defaultSelected)
+      : field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked
+      : field.value !== field.defaultValue);
+
   // What the reader is in the middle of must not move: a form, a selection, an open menu.
   const busy = () => {
     const selection = window.getSelection();
     const focus = document.activeElement;
     return document.hidden
+      || begun()
       || (selection && !selection.isCollapsed)
       || (focus && main.contains(focus) && focus !== main && focus.matches("input, select, textarea, button, summary, a"));
   };

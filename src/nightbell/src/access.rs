@@ -1,22 +1,29 @@
 //! Who may enter: nobody has to log in on loopback; elsewhere it takes a token, which is kept as a
-//! hash, has a role, and expires.
+//! hash, has a role, and expires, or a load balancer that signed the person in ([`People`]).
 //!
 //! A program shows its token as `Authorization: Bearer ...`, a browser gets a cookie for it on
-//! `/login`. A token that is shown has to be good, on loopback too, and its role holds.
+//! `/login`. A token that is shown has to be good, on loopback too, and its role holds; so does
+//! what a load balancer says.
 
 mod limit;
+mod people;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Form, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use model::estate::SignIn;
 use ports::Clock;
 use serde::Deserialize;
 
 pub use limit::Limits;
+pub use people::{People, Published};
 pub use tokens::{Fresh, Refusal, Role, Token, Tokens};
 
 use crate::http::problem::Problem;
@@ -27,12 +34,24 @@ const COOKIE: &str = "nightbell";
 /// Whom a request is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// For the audit: `local`, or a token with its name.
+    /// For the audit: `local`, a token with its name, or a person with theirs.
     pub who: String,
+    /// What a person is called, where a load balancer says who it is.
+    pub person: Option<String>,
     /// What they may do.
     pub role: Role,
     /// Whether they are a program, which no web page elsewhere can speak through.
     pub program: bool,
+}
+
+tokio::task_local! {
+    static CALLER: Caller;
+}
+
+/// Whom the request that is being answered is from; `None` outside of one, and where nobody is
+/// asked who they are.
+pub fn caller() -> Option<Caller> {
+    CALLER.try_with(Clone::clone).ok()
 }
 
 /// What the middleware needs.
@@ -40,6 +59,8 @@ pub struct Caller {
 pub struct Access {
     /// Known tokens.
     pub tokens: Arc<Tokens>,
+    /// Whom a load balancer signs in.
+    pub people: Option<Arc<People>>,
     /// Whether nobody has to show one: loopback only.
     pub open: bool,
     /// Requests of one caller.
@@ -100,40 +121,90 @@ fn shown(headers: &HeaderMap) -> Option<(&str, bool)> {
         .map(|(_, secret)| (secret, false))
 }
 
+/// Why nobody is let in.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// Nothing is shown that counts; a browser may log in.
+    Nothing(&'static str),
+    /// What a load balancer says of the person does not count, or gives no role.
+    Person(StatusCode, String),
+}
+
 impl Access {
+    /// That of a daemon on an address, with the keys that AWS publishes where people sign in.
+    pub fn of(
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        address: SocketAddr,
+        sign_in: Option<&SignIn>,
+    ) -> Access {
+        let people = sign_in.and_then(|sign_in| {
+            let people = People::published(sign_in, clock.clone());
+            // Nobody comes in that way then.
+            let told = people.inspect_err(|why| tracing::error!(%why, "nobody can be signed in"));
+            told.ok().map(Arc::new)
+        });
+        Access {
+            tokens,
+            people,
+            open: address.ip().is_loopback(),
+            limits: Arc::default(),
+            clock,
+        }
+    }
+
     /// Whom a request is from, or why nobody is let in.
-    fn judge(&self, headers: &HeaderMap) -> Result<Caller, &'static str> {
-        match shown(headers) {
-            Some((secret, program)) => {
-                let token = self.tokens.find(secret, self.clock.now());
-                match token {
-                    Some(token) => Ok(Caller {
-                        who: format!("token {}", token.name),
-                        role: token.role,
-                        program,
-                    }),
-                    // An old cookie is no reason to be refused where no login is needed.
-                    None if self.open && !program => Ok(Caller::local()),
-                    None => Err("the token is unknown, revoked or expired"),
-                }
+    async fn judge(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
+        let now = self.clock.now();
+        let shown = shown(headers);
+        match shown.map(|(secret, program)| (self.tokens.find(secret, now), program)) {
+            Some((Some(token), program)) => {
+                return Ok(Caller {
+                    who: format!("token {}", token.name),
+                    person: None,
+                    role: token.role,
+                    program,
+                });
             }
-            None if self.open => Ok(Caller::local()),
-            None => Err(
+            Some((None, true)) => {
+                return Err(Refused::Nothing("the token is unknown, revoked or expired"));
+            }
+            // An old cookie is no reason to be refused where another way in is open.
+            Some((None, false)) | None => {}
+        }
+        if let Some(people) = &self.people
+            && let Some(judged) = people.judge(headers).await
+        {
+            let (person, role) = judged.map_err(|(status, why)| Refused::Person(status, why))?;
+            return Ok(Caller {
+                who: format!("person {}", person.name),
+                person: Some(person.name),
+                role,
+                program: false,
+            });
+        }
+        match (self.open, shown) {
+            (true, _) => Ok(Caller::local()),
+            (false, Some(_)) => Err(Refused::Nothing("the token is unknown, revoked or expired")),
+            (false, None) => Err(Refused::Nothing(
                 "this needs a token: `Authorization: Bearer ...`, made with `nightbell token create`",
-            ),
+            )),
         }
     }
 }
 
 impl Caller {
-    /// What stands beside the name that they give; nothing where nobody had to show who they are.
+    /// What stands beside the name that they give: nothing where nobody had to show who they are,
+    /// or where the name is not theirs to give.
     pub fn login(&self) -> Option<String> {
-        (self.who != "local").then(|| self.who.clone())
+        let given = self.who != "local" && self.person.is_none();
+        given.then(|| self.who.clone())
     }
 
     fn local() -> Caller {
         Caller {
             who: "local".into(),
+            person: None,
             role: Role::Admin,
             program: false,
         }
@@ -147,12 +218,18 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
         return next.run(request).await;
     }
     let method = request.method().clone();
-    let caller = match access.judge(request.headers()) {
+    let caller = match access.judge(request.headers()).await {
         Ok(caller) => caller,
-        Err(_) if method == Method::GET && !path.starts_with("/api/") && path != "/live" => {
+        Err(Refused::Person(status, why)) => {
+            tracing::info!(%method, %path, %why, "audit: a person was not let in");
+            return Problem::new(status, why).into_response();
+        }
+        Err(Refused::Nothing(_))
+            if method == Method::GET && !path.starts_with("/api/") && path != "/live" =>
+        {
             return Redirect::to("/login").into_response();
         }
-        Err(why) => {
+        Err(Refused::Nothing(why)) => {
             let mut response = Problem::new(StatusCode::UNAUTHORIZED, why).into_response();
             let scheme = HeaderValue::from_static("Bearer");
             response
@@ -166,7 +243,11 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
         return Problem::new(
             StatusCode::FORBIDDEN,
             format!(
-                "this takes the role {role}; this token has the role {}",
+                "this takes the role {role}; {} has the role {}",
+                match &caller.person {
+                    Some(person) => person,
+                    None => "this token",
+                },
                 caller.role
             ),
         )
@@ -183,11 +264,20 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
         return response;
     }
     request.extensions_mut().insert(caller.clone());
-    let response = next.run(request).await;
+    let response = CALLER.scope(caller.clone(), next.run(request)).await;
     if writes(&method, &path) {
         tracing::info!(who = %caller.who, role = %caller.role, %method, %path, status = response.status().as_u16(), "audit: a write");
     }
     response
+}
+
+/// Whether the browser came over TLS. Of several proxies the first one speaks of the browser.
+fn over_tls(headers: &HeaderMap) -> bool {
+    let first = headers
+        .get("x-forwarded-proto")
+        .and_then(|v| v.to_str().ok());
+    let first = first.and_then(|v| v.split(',').next());
+    first.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
 /// What the form of `/login` sends.
@@ -202,68 +292,24 @@ pub async fn login_page() -> Response {
 }
 
 /// `POST /login`: a cookie for a good token.
-pub async fn login(State(access): State<Access>, Form(login): Form<Login>) -> Response {
+pub async fn login(
+    State(access): State<Access>,
+    headers: HeaderMap,
+    Form(login): Form<Login>,
+) -> Response {
     let secret = login.token.trim();
     if access.tokens.find(secret, access.clock.now()).is_none() {
         let refused = crate::console::pages::login(true);
         return crate::http::pages::page(StatusCode::UNAUTHORIZED, refused);
     }
-    // No script reads it, and no page elsewhere sends it. TLS ends at the load balancer.
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
+    // No script reads it, and no page elsewhere sends it. TLS ends at the load balancer, which
+    // says so; a cookie that began there never goes out without.
+    let secure = if over_tls(&headers) { "; Secure" } else { "" };
+    let cookie =
+        format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200{secure}");
     let mut response = Redirect::to("/").into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reading_is_a_viewers_and_the_worst_an_administrators() {
-        let check = |method: Method, path: &str, expect: Role| {
-            assert_eq!(needed(&method, path), expect, "{method} {path}");
-        };
-        check(Method::GET, "/alarms", Role::Viewer);
-        check(Method::GET, "/live", Role::Viewer);
-        check(Method::POST, "/api/v1/metrics/query", Role::Viewer);
-        check(Method::POST, "/api/v1/incidents/INC-1/ack", Role::Responder);
-        check(Method::POST, "/incidents/INC-1/ack", Role::Responder);
-        check(Method::DELETE, "/api/v1/silences/SIL-1", Role::Responder);
-        check(Method::POST, "/api/v1/alarms/a/state", Role::Admin);
-        check(Method::POST, "/faults", Role::Admin);
-        check(Method::DELETE, "/api/v1/faults", Role::Admin);
-        check(Method::GET, "/api/v1/tokens", Role::Admin);
-        check(Method::POST, "/api/v1/tokens", Role::Admin);
-        assert!(Role::Viewer < Role::Responder && Role::Responder < Role::Admin);
-    }
-
-    #[test]
-    fn a_token_is_read_from_the_header_or_the_cookie() {
-        let check = |headers: &[(&'static str, &str)], expect: Option<(&str, bool)>| {
-            let map: HeaderMap = headers
-                .iter()
-                .map(|(n, v)| (header::HeaderName::from_static(n), v.parse().unwrap()))
-                .collect();
-            assert_eq!(shown(&map), expect, "{headers:?}");
-        };
-        check(&[], None);
-        check(&[("authorization", "Bearer nb_x")], Some(("nb_x", true)));
-        check(&[("authorization", "bearer  nb_x ")], Some(("nb_x", true)));
-        check(&[("authorization", "Basic abc")], None);
-        check(
-            &[("cookie", "a=b; nightbell=nb_y; c=d")],
-            Some(("nb_y", false)),
-        );
-        check(&[("cookie", "nightbell2=nb_y")], None);
-        check(
-            &[
-                ("authorization", "Bearer nb_x"),
-                ("cookie", "nightbell=nb_y"),
-            ],
-            Some(("nb_x", true)),
-        );
-    }
 }

@@ -35,7 +35,7 @@ const LONGEST_NOTE: usize = 4_000;
 /// Does it, durably, and makes the respond task look. Doing what is done already changes nothing
 /// and is no error; what cannot be done says why.
 pub async fn act(daemon: &Daemon, id: &IncidentId, act: &Act, by: &str) -> Result<(), Problem> {
-    let by = name(by)?;
+    let by = &*name(by)?;
     let now = daemon.now();
     let wrote = daemon
         .enter(|engine| Ok::<_, Problem>(entry(engine, id, act, by, now)?.into_iter().collect()))
@@ -158,7 +158,7 @@ pub async fn silence(
         .enter(|engine| {
             let request = SilenceRequest {
                 matchers: matchers.clone(),
-                by: by.into(),
+                by: by.clone(),
                 reason: reason.into(),
                 from: quiet.from.unwrap_or(now),
                 length: quiet.length,
@@ -177,7 +177,7 @@ pub async fn silence(
 
 /// Ends a silence now; one that has ended changes nothing.
 pub async fn expire(daemon: &Daemon, id: &SilenceId, by: &str) -> Result<(), Problem> {
-    let by = name(by)?;
+    let by = &*name(by)?;
     let now = daemon.now();
     daemon
         .enter(|engine| {
@@ -197,13 +197,15 @@ pub fn unknown(id: &IncidentId) -> Problem {
     Problem::not_found(format!("there is no incident `{}`", id.0.escape_debug()))
 }
 
-/// Somebody's name, as it stands in mails and timelines.
-pub fn name(by: &str) -> Result<&str, Problem> {
-    let by = by.trim();
+/// Somebody's name, as it stands in mails and timelines. Whom a load balancer signed in acts under
+/// the name that it says, whatever the request says.
+pub fn name(by: &str) -> Result<String, Problem> {
+    let person = crate::access::caller().and_then(|caller| caller.person);
+    let by = person.as_deref().unwrap_or(by).trim();
     if by.is_empty() || by.chars().count() > 100 || by.chars().any(char::is_control) {
         return Err(Problem::bad_request(
             "`by` is a name of 1 to 100 characters without control characters",
         ));
     }
-    Ok(by)
+    Ok(by.to_owned())
 }

@@ -309,7 +309,7 @@ pub struct Invalidations {
 pub struct Preview {
     /// Which dashboard
     pub dashboard: String,
-    /// Where to: a file ending in .svg or .html [default: standard output, SVG]
+    /// Where to: a file ending in .svg, .png or .html [default: standard output, SVG]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The data folder of `nightbell up` [default: .nightbell beside the project file]

@@ -26,6 +26,7 @@ use crate::drill::Drill;
 use crate::inbox::Inbox;
 use crate::links::Signer;
 use crate::live::Live;
+use crate::proofs::Proofs;
 use crate::tasks::{Poke, Status};
 
 /// Where things are kept and people are told.
@@ -61,6 +62,8 @@ pub struct Daemon {
     pub clock: Arc<dyn Clock>,
     /// What its files desire.
     pub estate: Estate,
+    /// Where in the estate an alarm is: there may be thousands, and every page asks.
+    places: std::collections::HashMap<String, usize>,
     /// Where things are kept.
     pub ports: Ports,
     /// The local mode's own; none against AWS.
@@ -93,6 +96,8 @@ pub struct Daemon {
     pub tokens: Arc<Tokens>,
     /// What open pages listen to.
     pub live: Live,
+    /// What speaks for the alarms.
+    pub proofs: Proofs,
     /// The fold of the journal. Written only by [`Daemon::append`].
     engine: Mutex<Engine>,
     /// When the latest entry was written, in milliseconds.
@@ -180,8 +185,10 @@ impl Daemon {
         let rules = evaluator::alarm::Settings::default().composite;
         let links = signer(&estate, &ports, local.as_ref()).await?;
         let tokens = tokens(local.as_ref())?;
+        let places = estate.alarms.iter().enumerate();
         Ok(Daemon {
             clock,
+            places: places.map(|(i, spec)| (spec.name.clone(), i)).collect(),
             composites: Composites::new(&estate.alarms, rules),
             gate: Mutex::default(),
             judging: tokio::sync::Mutex::default(),
@@ -199,6 +206,7 @@ impl Daemon {
             links,
             tokens,
             live: Live::default(),
+            proofs: Proofs::default(),
             engine: Mutex::new(engine),
             latest: AtomicI64::new(i64::MIN),
             appending: tokio::sync::Mutex::new(()),
@@ -240,7 +248,7 @@ impl Daemon {
 
     /// The spec of an alarm.
     pub fn spec(&self, name: &str) -> Option<&AlarmSpec> {
-        self.estate.alarm(name)
+        self.estate.alarms.get(*self.places.get(name)?)
     }
 
     /// Now.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use model::{
-    Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time, Unit,
-    Values,
+    Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time,
+    Transition, Unit, Values,
 };
 use ports::ControlPlane;
 use response::Engine;
@@ -145,6 +145,11 @@ pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
     }
     stages.incident = Some(id.clone());
     stages
+}
+
+/// Whether a drill flipped the alarm.
+pub fn is_drill(transition: &Transition) -> bool {
+    transition.reason.starts_with(REASON)
 }
 
 fn is_flip(entry: &Entry, drill: &Drill) -> bool {

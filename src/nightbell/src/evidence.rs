@@ -468,11 +468,11 @@ async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String
         return Vec::new();
     };
     states
-        .into_iter()
+        .iter()
         .filter(|(name, status)| {
-            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(name))
+            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(*name))
         })
-        .map(|(name, status)| (name, status.since))
+        .map(|(name, status)| (name.clone(), status.since))
         .collect()
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use model::load::Files;
+use model::suite::Suite;
 use model::{Estate, Level, Place, Problem, Time};
 use ports::Objects;
 
@@ -101,6 +102,12 @@ pub async fn estate(config: &Path, objects: &dyn Objects) -> anyhow::Result<Esta
         Some(estate) => Ok(estate),
         None => bail!("the files cannot be used"),
     }
+}
+
+/// The unit tests of the alarms, sources in S3 included; none where the files cannot be used.
+pub async fn suites(config: &Path, objects: &dyn Objects) -> ports::Result<Vec<Suite>> {
+    let files = read_all(config, objects).await?;
+    Ok(model::load::estate(&files.files, &crate::services::declared()).suites)
 }
 
 /// Key, time and size of everything under the sources in S3: another list means another content.

@@ -38,16 +38,13 @@ pub fn router(
     keeper: Option<Arc<Keeper>>,
 ) -> Router {
     let allowed = Allowed::new(address, &daemon.estate.project.console_url);
-    let access = Access {
-        tokens: daemon.tokens.clone(),
-        open: address.ip().is_loopback(),
-        limits: Arc::default(),
-        clock: daemon.clock.clone(),
-    };
-    let login = Router::new()
-        .route("/login", get(access::login_page).post(access::login))
-        .layer(middleware::map_response(protect))
-        .with_state(access.clone());
+    let access = Access::of(
+        daemon.tokens.clone(),
+        daemon.clock.clone(),
+        address,
+        daemon.estate.project.sign_in.as_ref(),
+    );
+    let login = login(&access);
     // The pages of the mode: what only this machine has, or what only an account has.
     let mut others = match keeper {
         Some(keeper) => crate::keeper::http::beside().with_state(keeper),
@@ -59,7 +56,9 @@ pub fn router(
             .route("/svc/{service}/{*rest}", any(services::enter))
             .route("/svc/{service}/", any(services::enter))
             .with_state(gateway.clone());
+        let coverage = pages::coverage::here().layer(middleware::map_response(protect));
         others = others
+            .merge(coverage.with_state(daemon.clone()))
             .merge(Router::new().nest("/pool", local::pool::router(local.users.clone())))
             .merge(local::web::router(&local.store))
             .merge(services);
@@ -97,6 +96,14 @@ pub fn router(
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(allowed, guard))
         .layer(middleware::from_fn_with_state(access, access::enter))
+}
+
+/// The page of those who have to log in.
+pub(crate) fn login(access: &Access) -> Router {
+    Router::new()
+        .route("/login", get(access::login_page).post(access::login))
+        .layer(middleware::map_response(protect))
+        .with_state(access.clone())
 }
 
 /// A name as one segment of a path.

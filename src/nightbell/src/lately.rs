@@ -1,23 +1,20 @@
 //! Alarm states as they were a moment ago: pages and mails ask often, and CloudWatch is asked once
 //! for each hundred alarms.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::{Span, Time, Transition};
-use ports::{AlarmStatus, Alarms, Recorded, Result};
+use ports::{AlarmStates, Alarms, Recorded, Result};
 
 /// How old an answer may be. An alarm is evaluated every ten seconds at most.
 const FRESH: Duration = Duration::from_secs(5);
 
-type States = BTreeMap<String, AlarmStatus>;
-
 /// Remembers states for a moment.
 pub struct Lately {
     alarms: Arc<dyn Alarms>,
-    seen: tokio::sync::Mutex<Option<(Instant, States)>>,
+    seen: tokio::sync::Mutex<Option<(Instant, AlarmStates)>>,
 }
 
 impl Lately {
@@ -32,7 +29,7 @@ impl Lately {
 
 #[async_trait]
 impl Alarms for Lately {
-    async fn states(&self) -> Result<States> {
+    async fn states(&self) -> Result<AlarmStates> {
         let mut seen = self.seen.lock().await;
         if let Some((at, states)) = &*seen
             && at.elapsed() < FRESH

@@ -24,6 +24,8 @@ pub mod links;
 pub mod live;
 pub mod logline;
 pub mod picture;
+pub mod png;
+pub mod proofs;
 pub mod queries;
 pub mod reconcile;
 pub mod runbook;

@@ -84,7 +84,7 @@ pub fn of_incident<'d>(daemon: &'d Daemon, id: &IncidentId) -> Option<&'d Runboo
 
 /// Does what somebody asks, as far as it may be done.
 pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
-    let by = &*signed(name(&request.by)?, request.login.as_deref());
+    let by = &*signed(&name(&request.by)?, request.login.as_deref());
     let id = &request.incident;
     if daemon.engine().incident(id).is_none() {
         return Err(unknown(id));

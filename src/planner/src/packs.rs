@@ -148,7 +148,7 @@ fn left(estate: &Estate, kind: ResourceKind, draft: &Draft) -> Option<Why> {
 }
 
 /// The metrics that an alarm looks at.
-pub(crate) fn metrics(spec: &AlarmSpec) -> impl Iterator<Item = &MetricId> {
+pub fn metrics(spec: &AlarmSpec) -> impl Iterator<Item = &MetricId> {
     let (one, many) = match spec.metric().map(|m| &m.watch) {
         Some(Watch::Metric(m)) => (Some(&m.metric), &[][..]),
         Some(Watch::Math { entries, .. }) => (None, &entries[..]),

@@ -1,6 +1,7 @@
 //! Alarm states and their history.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{Span, State, Time, Transition};
@@ -25,6 +26,9 @@ pub struct AlarmStatus {
     pub suppressed_by: Option<String>,
 }
 
+/// Every known alarm's state by name; shared, since many look and few change it.
+pub type AlarmStates = Arc<BTreeMap<String, AlarmStatus>>;
+
 /// A transition with its place in the history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
@@ -38,7 +42,7 @@ pub struct Recorded {
 #[async_trait]
 pub trait Alarms: Send + Sync {
     /// Every known alarm's state by name.
-    async fn states(&self) -> Result<BTreeMap<String, AlarmStatus>>;
+    async fn states(&self) -> Result<AlarmStates>;
 
     /// Makes alarms known, INSUFFICIENT_DATA with CloudWatch's reason for a new alarm; those
     /// already known keep their state. Durable when this returns.

@@ -26,7 +26,7 @@ pub mod subscriptions;
 pub mod topics;
 pub mod traces;
 
-pub use alarms::{AlarmStatus, Alarms, Recorded};
+pub use alarms::{AlarmStates, AlarmStatus, Alarms, Recorded};
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Delivery, Inventory, Switch};
 pub use documents::{Document, Documents, Key};

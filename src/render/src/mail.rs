@@ -10,6 +10,8 @@ mod picture;
 mod text;
 mod words;
 
+pub(crate) use text::unprintable;
+
 use std::time::Duration;
 
 use crate::Chart;

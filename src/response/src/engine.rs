@@ -164,6 +164,12 @@ impl Engine {
         self.book.cases.values().map(Case::incident)
     }
 
+    /// How many incidents are open.
+    pub fn open_incidents(&self) -> usize {
+        let cases = self.book.cases.values();
+        cases.filter(|case| case.status.resolved.is_none()).count()
+    }
+
     /// The ids of all incidents that are not forgotten.
     pub fn incident_ids(&self) -> impl Iterator<Item = &IncidentId> {
         self.book.cases.keys()

@@ -1,7 +1,7 @@
 //! Alarm states and their history: both change in one transaction.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use model::{Span, State, Time, Transition};
@@ -18,40 +18,41 @@ pub struct AlarmStates {
     pub(super) store: Arc<Inner>,
 }
 
+/// The states as they were read last, and after which change.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Option<(u64, ports::AlarmStates)>>);
+
+impl Seen {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<(u64, ports::AlarmStates)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// CloudWatch's reason for an alarm that was never evaluated.
 const CREATED: &str = "Unchecked: Initial alarm creation";
 
 #[async_trait]
 impl Alarms for AlarmStates {
-    async fn states(&self) -> Result<BTreeMap<String, AlarmStatus>> {
-        self.store
-            .readers
-            .read("read", |conn| {
-                let mut statement = conn
-                    .prepare_cached(
-                        "SELECT name, state, since, created, reason, reason_data FROM alarm_states",
-                    )
-                    .map_err(sql("read", "alarm states"))?;
-                let rows = statement
-                    .query_map([], |r| {
-                        Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, status(r)?))
-                    })
-                    .map_err(sql("read", "alarm states"))?;
-                rows.map(|row| {
-                    let (name, state, mut status) = row.map_err(sql("read", "alarm states"))?;
-                    status.state = parse_state(&name, &state)?;
-                    Ok((name, status))
-                })
-                .collect()
-            })
-            .await
+    /// Read once after each change: every page shows some of it.
+    async fn states(&self) -> Result<ports::AlarmStates> {
+        // Counted after a commit: what is read now is at least as new.
+        let version = *self.store.bells.alarms().borrow();
+        if let Some((of, states)) = &*self.store.alarm_states.seen()
+            && *of == version
+        {
+            return Ok(states.clone());
+        }
+        let states = Arc::new(self.store.readers.read("read", read_states).await?);
+        *self.store.alarm_states.seen() = Some((version, states.clone()));
+        Ok(states)
     }
 
     async fn create(&self, names: &[String], at: Time) -> Result<()> {
-        let names = names.to_vec();
+        let (names, changed) = (names.to_vec(), self.store.bells.alarms());
         self.store
             .writer
             .write(move |session| {
+                session.bells.push(changed.clone());
                 for name in &names {
                     session
                         .conn
@@ -75,10 +76,11 @@ impl Alarms for AlarmStates {
     }
 
     async fn delete(&self, names: &[String]) -> Result<()> {
-        let names = names.to_vec();
+        let (names, changed) = (names.to_vec(), self.store.bells.alarms());
         self.store
             .writer
             .write(move |session| {
+                session.bells.push(changed.clone());
                 for name in &names {
                     session
                         .conn
@@ -94,10 +96,11 @@ impl Alarms for AlarmStates {
     /// `NotFound` for an alarm that was not created; `Conflict` when it is not in the state that a
     /// transition leaves, so that one that was recorded already is not recorded again.
     async fn record(&self, transitions: &[Transition]) -> Result<()> {
-        let transitions = transitions.to_vec();
+        let (transitions, changed) = (transitions.to_vec(), self.store.bells.alarms());
         self.store
             .writer
             .write(move |session| {
+                session.bells.push(changed.clone());
                 transitions
                     .iter()
                     .try_for_each(|t| record_one(session.conn, t))
@@ -134,6 +137,23 @@ impl Alarms for AlarmStates {
             })
             .await
     }
+}
+
+fn read_states(conn: &Connection) -> Result<BTreeMap<String, AlarmStatus>> {
+    let mut statement = conn
+        .prepare_cached("SELECT name, state, since, created, reason, reason_data FROM alarm_states")
+        .map_err(sql("read", "alarm states"))?;
+    let rows = statement
+        .query_map([], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, status(r)?))
+        })
+        .map_err(sql("read", "alarm states"))?;
+    rows.map(|row| {
+        let (name, state, mut status) = row.map_err(sql("read", "alarm states"))?;
+        status.state = parse_state(&name, &state)?;
+        Ok((name, status))
+    })
+    .collect()
 }
 
 fn record_one(conn: &Connection, t: &Transition) -> Result<()> {

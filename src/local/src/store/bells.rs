@@ -24,6 +24,11 @@ impl Bells {
         self.named(format!("stream/{table}"))
     }
 
+    /// The bell of the alarm states.
+    pub fn alarms(&self) -> Bell {
+        self.named("alarms".into())
+    }
+
     fn named(&self, name: String) -> Bell {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(bell) = known.get(&name) {

@@ -130,6 +130,19 @@ impl Mailbox {
             .await
     }
 
+    /// How many messages there are, counted up to `most`.
+    pub async fn count(&self, most: usize) -> Result<usize> {
+        self.store
+            .readers
+            .read("count", move |conn| {
+                conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM mail LIMIT ?1)")
+                    .and_then(|mut s| s.query_row([most as i64], |row| row.get::<_, i64>(0)))
+                    .map(|count| usize::try_from(count).unwrap_or(most))
+                    .map_err(sql("count", "mailbox"))
+            })
+            .await
+    }
+
     /// One message.
     pub async fn read(&self, id: &str) -> Result<Option<Letter>> {
         let id = id.to_owned();

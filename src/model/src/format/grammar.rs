@@ -308,6 +308,40 @@ pub(crate) static WEB: Grammar = Grammar {
     },
 };
 
+/// The ARN of an application load balancer.
+pub(crate) static BALANCER: Grammar = Grammar {
+    expected: "the ARN of an application load balancer, arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID",
+    pattern: "^(arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[^/]+/[^/]+|.*\\$\\{.*)$",
+    numbers: false,
+    read: |text| {
+        let plain = |t: &str, more: fn(char) -> bool| !t.is_empty() && t.chars().all(more);
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let right = match parts[..] {
+            [
+                "arn",
+                partition,
+                "elasticloadbalancing",
+                region,
+                account,
+                balancer,
+            ] => {
+                let name = balancer.strip_prefix("loadbalancer/app/").unwrap_or("");
+                plain(partition, |c| c.is_ascii_lowercase() || c == '-')
+                    && plain(region, |c| {
+                        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+                    })
+                    && account.len() == 12
+                    && plain(account, |c| c.is_ascii_digit())
+                    && name.split_once('/').is_some_and(|(name, id)| {
+                        plain(name, |c| c != '/') && plain(id, |c| c != '/')
+                    })
+            }
+            _ => false,
+        };
+        (right || text.contains("${")).then_some(()).ok_or_default()
+    },
+};
+
 trait OkOrDefault {
     fn ok_or_default(self) -> Result<(), String>;
 }
@@ -389,7 +423,7 @@ mod tests {
 
         #[test]
         fn grammars_never_panic(text in ".{0,24}") {
-            for grammar in [&ALARM_NAME, &NAMESPACE, &STAT, &UNIT, &PERIOD, &THRESHOLD, &DATAPOINTS, &RUNBOOK, &MATH_ID, &WARM_UP, &TOPIC, &ADDRESS, &CLOCK, &WEB] {
+            for grammar in [&ALARM_NAME, &NAMESPACE, &STAT, &UNIT, &PERIOD, &THRESHOLD, &DATAPOINTS, &RUNBOOK, &MATH_ID, &WARM_UP, &TOPIC, &ADDRESS, &CLOCK, &WEB, &BALANCER] {
                 let _ = (grammar.read)(&text);
             }
         }
@@ -412,6 +446,7 @@ mod tests {
             &ADDRESS,
             &CLOCK,
             &WEB,
+            &BALANCER,
         ];
         let patterns = grammars.map(|g| (g, regex::Regex::new(g.pattern).unwrap()));
         let texts = "[a-zA-Z0-9 :/.#<>=@-]{1,12}|[0-9]{1,2}[smhd]|[<>]=? ?[0-9]{1,3}|[0-9] of [0-9]|p[0-9]{1,2}|TM\\([0-9]%:[0-9]%\\)|[0-9]{2}:[0-9]{2}|(Kilo|Mega)?(Bytes|Bits|Count)(/Second)?";

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::alarm::ActionShape;
-use crate::estate::{Budget, Canary, Ignore, Override, Project, Sources};
-use crate::format::grammar::{ALARM_NAME, WEB};
+use crate::estate::{Budget, Canary, Ignore, Override, Project, SignIn, Sources};
+use crate::format::grammar::{ALARM_NAME, BALANCER, WEB};
 use crate::report::{Mark, Report};
 use crate::shape::{Fields, Shape, Table, check, may, need};
 use crate::time::Time;
@@ -73,6 +73,61 @@ pub(crate) static PROJECT: Table = Table {
             "sign_links_with",
             Shape::Secret,
             "The key that signs links in mails.",
+        ),
+        may(
+            "sign_in",
+            Shape::Table(&SIGN_IN),
+            "The load balancer that signs people in.",
+        ),
+    ],
+};
+
+static SIGN_IN: Table = Table {
+    name: "sign_in",
+    doc: "The load balancer that signs people in (OIDC), and what they may do.",
+    keys: &[
+        need(
+            "load_balancer",
+            Shape::Grammar(&BALANCER),
+            "Its ARN; another balancer's word does not count.",
+        ),
+        need(
+            "issuer",
+            Shape::Grammar(&WEB),
+            "The issuer, as its listener is configured.",
+        ),
+        need(
+            "client",
+            Shape::Text,
+            "The client id, as its listener is configured.",
+        ),
+        may(
+            "claim",
+            Shape::Text,
+            "The claim that says what a person belongs to; `groups` by default.",
+        ),
+        need(
+            "roles",
+            Shape::Table(&ROLES),
+            "Which values of the claim give which role; the highest holds.",
+        ),
+    ],
+};
+
+static ROLES: Table = Table {
+    name: "roles",
+    doc: "Values of the claim; \"*\" is everybody who is signed in.",
+    keys: &[
+        may("viewer", Shape::List(&Shape::Text), "Who looks."),
+        may(
+            "responder",
+            Shape::List(&Shape::Text),
+            "Who acknowledges, resolves, notes, silences.",
+        ),
+        may(
+            "admin",
+            Shape::List(&Shape::Text),
+            "Who sets states, breaks things on purpose, makes tokens.",
         ),
     ],
 };
@@ -242,6 +297,18 @@ pub(crate) fn decode(
                     .duration("every")
                     .unwrap_or(Duration::from_secs(86_400))
                     .clamp(Duration::from_secs(600), Duration::from_secs(7 * 86_400)),
+            })
+        }),
+        sign_in: fields.table("sign_in", &SIGN_IN).and_then(|s| {
+            let roles = s.table("roles", &ROLES)?;
+            Some(SignIn {
+                load_balancer: s.string("load_balancer")?,
+                issuer: s.string("issuer")?,
+                client: s.string("client")?,
+                claim: s.string("claim").unwrap_or_else(|| "groups".into()),
+                viewer: roles.strings("viewer"),
+                responder: roles.strings("responder"),
+                admin: roles.strings("admin"),
             })
         }),
         variables,

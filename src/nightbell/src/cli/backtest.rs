@@ -6,7 +6,9 @@ mod plan;
 mod report;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use evaluator::alarm::Source as Points;
@@ -14,12 +16,15 @@ use evaluator::backtest::{
     Outcome, Recorded, Refused, Series, Settings, Strip, Suggestion, backtest, beyond, compose,
     strip, strip_of_states, suggest,
 };
-use model::{AlarmSpec, Stat};
+use http::StatusCode;
+use model::{AlarmSpec, Span, Stat};
 
 use self::history::{History, Set};
 use self::plan::{Kind, Node, Plan, Watched};
 use super::print::{self, line, note, styled};
 use super::{Backtest, Exit, Global, Source, data_folder, failed, load};
+use crate::daemon::Daemon;
+use crate::http::problem::Problem;
 
 /// The thresholds that are looked for: those that would have fired so often at most.
 const AT_MOST: [u32; 3] = [0, 1, 5];
@@ -37,6 +42,91 @@ struct Tested<'a> {
     strip: Strip,
     /// Of a composite: its children by position in the plan.
     children: &'a [usize],
+}
+
+/// What an alarm would have done, for a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// What was judged; `None`: there is too little history.
+    pub span: Option<Span>,
+    /// How often it was evaluated.
+    pub evaluations: u64,
+    /// How often it went to ALARM.
+    pub fired: u64,
+    /// How often it came back soon.
+    pub flaps: u64,
+    /// How long it was in ALARM.
+    pub in_alarm: Duration,
+    /// The longest time in ALARM.
+    pub longest: Option<Span>,
+    /// The threshold that would have fired at most so often, and how often it would have.
+    pub suggestions: Vec<(u32, Option<f64>, u64)>,
+    /// The values, drawn in blocks.
+    pub values: String,
+    /// Where it was in ALARM, under them.
+    pub alarm: String,
+}
+
+/// A page waits for no more queries than these.
+const QUERIES: usize = 400;
+
+/// An alarm of a running daemon over its history, as far as that is a matter of seconds.
+pub(crate) async fn over(daemon: &Arc<Daemon>, name: &str, last: Span) -> Result<Told, Problem> {
+    let names = [name.to_owned()];
+    let not = |why: String| Problem::new(StatusCode::CONFLICT, why.replace("\n  help: ", "; "));
+    let histories = {
+        let plan = Plan::of(&daemon.estate, &names).map_err(not)?;
+        let watched = plan.fetchable().map_err(not)?;
+        let queries = fetch::queries(&watched, last);
+        if queries > QUERIES {
+            return Err(not(format!(
+                "that takes {queries} queries, and a page waits for {QUERIES}; ask for fewer days, or run `nightbell backtest {name}`"
+            )));
+        }
+        fetch::fetch_all(
+            &*daemon.ports.metrics,
+            &watched,
+            last,
+            fetch::Watching::Nobody,
+        )
+        .await?
+    };
+    let daemon = daemon.clone();
+    // Seconds of computing: not in the way of those that answer.
+    let tested = tokio::task::spawn_blocking(move || {
+        let plan = Plan::of(&daemon.estate, &names)?;
+        let tested = test_all(&plan, histories).map_err(|why| why.to_string())?;
+        let shown = plan.shown.first().and_then(|shown| tested.get(*shown));
+        shown
+            .map(told)
+            .ok_or_else(|| "there is nothing to judge".to_owned())
+    });
+    match tested.await {
+        Ok(told) => told.map_err(not),
+        Err(_) => Err(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this is a bug in Nightbell; the daemon's log tells more",
+        )),
+    }
+}
+
+fn told(tested: &Tested<'_>) -> Told {
+    let outcome = &tested.outcome;
+    Told {
+        span: outcome.span,
+        evaluations: outcome.evaluations,
+        fired: outcome.fired.into(),
+        flaps: outcome.flaps.into(),
+        in_alarm: outcome.in_alarm,
+        longest: outcome.longest,
+        suggestions: tested
+            .suggestions
+            .iter()
+            .map(|s| (s.at_most, s.threshold, s.fired.into()))
+            .collect(),
+        values: tested.strip.values.clone(),
+        alarm: tested.strip.alarm.clone(),
+    }
 }
 
 /// Runs the alarms over their history and says what came of it.

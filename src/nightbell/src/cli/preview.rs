@@ -60,15 +60,20 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
             Err(exit) => return exit,
         },
     };
+    let of = |theme| Data {
+        theme,
+        ..filled.clone()
+    };
     let drawn = match format {
-        Format::Svg => board.svg(&Data {
-            theme: render::Theme::Standalone,
-            ..filled
-        }),
-        Format::Html => board.page(&dashboard.name, &filled),
+        Format::Svg => board.svg(&of(render::Theme::Standalone)).into_bytes(),
+        Format::Html => board.page(&dashboard.name, &filled).into_bytes(),
+        Format::Png => match crate::png::png(&board.svg(&of(render::Theme::Light))) {
+            Ok(drawn) => drawn,
+            Err(error) => return failed(&error.into()),
+        },
     };
     let Some(output) = &arguments.output else {
-        print::line(drawn);
+        print::line(String::from_utf8_lossy(&drawn));
         return Exit::Done;
     };
     match std::fs::write(output, drawn) {
@@ -89,6 +94,7 @@ pub fn run(global: &Global, arguments: &Preview) -> Exit {
 enum Format {
     Svg,
     Html,
+    Png,
 }
 
 impl Format {
@@ -100,11 +106,9 @@ impl Format {
         match output.extension().and_then(|e| e.to_str()) {
             Some("svg") => Ok(Format::Svg),
             Some("html") => Ok(Format::Html),
-            Some("png") => {
-                Err("this version draws no PNG; give a file that ends in .svg or .html".into())
-            }
+            Some("png") => Ok(Format::Png),
             _ => Err(format!(
-                "`{}` ends in neither .svg nor .html",
+                "`{}` ends in none of .svg, .png and .html",
                 output.display()
             )),
         }

@@ -2,7 +2,7 @@
 
 mod bless;
 mod junit;
-mod notifier;
+pub(crate) mod notifier;
 
 use std::path::{Component, Path, PathBuf};
 

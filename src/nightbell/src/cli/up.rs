@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use local::SystemClock;
 use model::Estate;
+use model::suite::Suite;
 
 use super::print::{self, note, styled};
 use super::{Exit, Global, Up, data_folder, failed, load};
@@ -12,7 +13,7 @@ use crate::app::{App, Options};
 
 /// Runs everything until a signal.
 pub fn run(global: &Global, arguments: &Up) -> Exit {
-    let (root, estate, _) = match load(global).and_then(|l| l.usable(global)) {
+    let (root, estate, suites) = match load(global).and_then(|l| l.usable(global)) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -33,7 +34,7 @@ pub fn run(global: &Global, arguments: &Up) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(serve(global, arguments, &root, estate)) {
+    match runtime.block_on(serve(global, arguments, &root, (estate, suites))) {
         Ok(()) => Exit::Done,
         Err(error) => failed(&error),
     }
@@ -45,7 +46,12 @@ fn has_token(data: &Path) -> bool {
     tokens.is_ok_and(|t| !t.list(ports::Clock::now(&SystemClock)).is_empty())
 }
 
-async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> anyhow::Result<()> {
+async fn serve(
+    global: &Global,
+    arguments: &Up,
+    root: &Path,
+    (estate, suites): (Estate, Vec<Suite>),
+) -> anyhow::Result<()> {
     let data = data_folder(arguments.data.as_ref(), root);
     // Those that this version cannot evaluate watch nothing; `check` names them.
     let alarms = estate
@@ -67,6 +73,7 @@ async fn serve(global: &Global, arguments: &Up, root: &Path, estate: Estate) -> 
     } else if !global.quiet {
         greet(&app, &data, alarms, arguments);
     }
+    crate::proofs::test_behind(app.daemon.clone(), suites);
     let stop = app.stop_token();
     tokio::spawn(async move {
         signal().await;

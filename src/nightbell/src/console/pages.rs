@@ -16,7 +16,7 @@ use super::view::{
     ExplorePage, FaultsPage, Frame, Html, IncidentAction, IncidentPage, IncidentsPage, LinkPage,
     LogsAsked, LogsFound, LogsPage, MailPage, MailRow, MapPage, Mode, Notice, NowPage, Picture,
     PlanPage, Problem, Range, ReferencePage, RunbookRow, RunbookView, SilenceRow, TaskRow,
-    TracePage, TraceRow, TracesPage,
+    TestOutcome, TracePage, TraceRow, TracesPage,
 };
 use super::words;
 
@@ -584,8 +584,10 @@ impl Here {
             ),
             line(Here::Runbooks, "/runbooks", "runbooks", "Runbooks", QUIET),
         ];
-        if frame.mode == Mode::Aws {
-            rail.extend(kept);
+        match frame.mode {
+            Mode::Aws | Mode::Keeper => rail.extend(kept),
+            // There is no account that could differ from the files.
+            Mode::Local => rail.extend(kept.into_iter().take(1)),
         }
         if frame.mode == Mode::Local {
             rail.push(line(

@@ -54,6 +54,8 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("mailbox-empty", pages::mailbox(&quiet, &[])),
         ("mail", pages::mail(&frame, &s.mail())),
         ("faults", pages::faults(&frame, &s.faults())),
+        ("coverage", pages::coverage(&frame, &s.coverage())),
+        ("plan", pages::plan(&s.signed_in(), &s.plan())),
         ("tasks", pages::tasks(&frame, &s.tasks())),
         ("reference", pages::reference(&frame, &s.reference())),
         ("problem", pages::problem(&frame, &s.problem())),
@@ -121,6 +123,66 @@ impl Sample<'_> {
             },
             csrf: self.t("f3a9c1"),
             notice: None,
+            person: None,
+        }
+    }
+
+    fn signed_in(&self) -> Frame {
+        Frame {
+            mode: Mode::Aws,
+            person: Some(self.t("paula@example.org")),
+            ..self.frame()
+        }
+    }
+
+    fn coverage(&self) -> CoveragePage {
+        let finding = |kind: &str, name: &str, what: &str| CoverageFinding {
+            kind: self.t(kind),
+            name: self.t(name),
+            what: self.t(what),
+        };
+        CoveragePage {
+            at: Some(ago(1)),
+            percent: Some(92.5),
+            findings: vec![
+                finding("alarm", "counter-errors", "has no runbook"),
+                finding(
+                    "queue",
+                    "arn:aws:sqs:us-east-1:000000000000:demo",
+                    "watched by nobody",
+                ),
+            ],
+            resources: 12,
+            alarms: 28,
+            recommended: vec![(self.t("demo-counter"), self.t("ConcurrentExecutions"))],
+            unwatched: vec![(self.t("CloudResume"), self.t("PageView"))],
+        }
+    }
+
+    fn plan(&self) -> PlanPage {
+        PlanPage {
+            at: Some(ago(1)),
+            writer: self.t("This daemon writes."),
+            changes: vec![PlanChange {
+                sign: '~',
+                kind: "alarm".into(),
+                name: self.t("counter-errors"),
+                reason: self.t("the threshold differs"),
+                risk: Some(self.t("it may fire at once")),
+            }],
+            blocked: vec![self.t("legacy")],
+            drift: vec![PlanDrift {
+                name: self.t("counter-5xx"),
+                fields: self.t("Threshold"),
+                by: Some(self.t("arn:aws:iam::1:user/paula")),
+                at: Some(ago(20)),
+                fate: self.t("brought back"),
+            }],
+            quiet: vec![(self.t("counter-new"), ago(0))],
+            unchanged: 40,
+            monthly: Some("$4.20".into()),
+            text: Some(self.t("~ alarm counter-errors")),
+            problems: vec![self.t("throttled")],
         }
     }
 

@@ -272,6 +272,7 @@ fn times_show_utc_first_and_the_local_zone_beside_it() {
         counts: Counts::default(),
         csrf: String::new(),
         notice: None,
+        person: None,
     };
     let check = |zone: &str, at: &str, text: &str, ago: &str| {
         let frame = frame(zone);

@@ -116,6 +116,8 @@ pub struct Frame {
     pub csrf: String,
     /// What the last request did or why it did not, as a sentence.
     pub notice: Option<Notice>,
+    /// Whom a load balancer signed in; forms do not ask for a name then.
+    pub person: Option<String>,
 }
 
 /// Where the daemon runs.

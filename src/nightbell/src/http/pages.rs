@@ -2,6 +2,7 @@
 
 mod alarms;
 mod copies;
+pub(crate) mod coverage;
 mod dashboards;
 mod explore;
 mod faults;
@@ -9,6 +10,7 @@ mod incidents;
 mod links;
 mod mailbox;
 mod now;
+mod proofs;
 mod reference;
 mod runbooks;
 mod silences;
@@ -45,6 +47,7 @@ pub fn routes(gateway: Gateway) -> Router<Arc<Daemon>> {
         .route("/dashboards/{name}", get(dashboards::one))
         .route("/alarms", get(alarms::list))
         .route("/alarms/{name}", get(alarms::one))
+        .route("/alarms/{name}/backtest", post(proofs::ask))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{act}", post(incidents::act))
@@ -162,17 +165,14 @@ pub(super) fn missing(what: &str, name: &str, list: (&str, &str)) -> Refusal {
 pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
     let states = daemon.ports.alarms.states().await.unwrap_or_default();
     let count = |state| states.values().filter(|s| s.state == state).count();
+    let incidents = daemon.engine().open_incidents();
     let counts = Counts {
-        incidents: daemon
-            .incidents()
-            .iter()
-            .filter(|i| i.resolved.is_none())
-            .count(),
+        incidents,
         alarm: count(model::State::Alarm),
         insufficient_data: count(model::State::InsufficientData),
         alarms: daemon.estate.alarms.len(),
         mails: match &daemon.local {
-            Some(local) => local.mailbox.list(100).await.map_or(0, |l| l.len()),
+            Some(local) => local.mailbox.count(100).await.unwrap_or(0),
             None => 0,
         },
         faults: daemon.local.as_ref().map_or(0, |l| l.faults.active().len()),
@@ -194,6 +194,7 @@ pub(crate) async fn frame(daemon: &Daemon, notice: Option<Notice>) -> Frame {
         counts,
         csrf: daemon.form_token.clone(),
         notice,
+        person: crate::access::caller().and_then(|c| c.person),
     }
 }
 

@@ -9,27 +9,32 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use http::{HeaderMap, StatusCode, header};
 use jiff::tz::TimeZone;
-use planner::coverage::Status;
 use planner::drift::Fate;
 use planner::show::Colour;
 use serde_json::{Value, json};
 
 use super::{Keeper, Role, View};
-use crate::cli::account::coverage::words;
-use crate::console::view::{
-    Counts, CoverageFinding, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage,
-};
+use crate::access::{self, Access};
+use crate::console::view::{Counts, CoveragePage, Frame, Mode, PlanChange, PlanDrift, PlanPage};
 use crate::console::{assets, pages};
 use crate::http::guard::{Allowed, guard};
+use crate::http::pages::coverage::{findings, percent};
 use crate::http::problem::Problem;
 
 /// The whole server of a keeper.
-pub fn router(keeper: Arc<Keeper>, address: SocketAddr) -> Router {
-    let allowed = Allowed::new(address, "");
+pub fn router(
+    keeper: Arc<Keeper>,
+    address: SocketAddr,
+    console_url: &str,
+    access: Access,
+) -> Router {
+    let allowed = Allowed::new(address, console_url);
     routes()
         .with_state(keeper)
+        .merge(crate::http::login(&access))
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(allowed, guard))
+        .layer(middleware::from_fn_with_state(access, access::enter))
 }
 
 /// What a load balancer asks, at an address of its own: whatever name it asks by, and without a login.
@@ -152,6 +157,7 @@ async fn frame(keeper: &Keeper, view: &View) -> Frame {
         counts: Counts::default(),
         csrf: String::new(),
         notice: None,
+        person: access::caller().and_then(|c| c.person),
     }
 }
 
@@ -214,29 +220,11 @@ fn drifted(drift: &planner::drift::Drift) -> PlanDrift {
 async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
     let view = keeper.view();
     let covered = view.coverage.clone().unwrap_or_default();
-    let finding = |resource: &planner::coverage::Resourced| match &resource.status {
-        Status::Finding { expired } => Some(CoverageFinding {
-            kind: resource.kind.as_str().into(),
-            name: resource.arn.clone(),
-            what: match expired {
-                None => "watched by nobody".into(),
-                Some((reason, until)) => format!("was ignored until {until}: {reason}"),
-            },
-        }),
-        Status::Watched(_) | Status::Ignored { .. } => None,
-    };
-    let resources = covered.resources.iter().filter_map(finding);
-    let alarms = covered.alarms.iter().flat_map(|alarm| {
-        alarm.lacks.iter().map(|lack| CoverageFinding {
-            kind: "alarm".into(),
-            name: alarm.name.clone(),
-            what: words(lack),
-        })
-    });
+    let findings = findings(keeper.daemon().as_deref(), &covered);
     let page = CoveragePage {
         at: view.at,
-        percent: view.coverage.as_ref().map(|c| c.percent()),
-        findings: resources.chain(alarms).collect(),
+        percent: view.coverage.as_ref().map(|c| percent(c, &findings)),
+        findings,
         resources: covered.resources.len(),
         alarms: covered.alarms.len(),
         recommended: covered
@@ -244,6 +232,7 @@ async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
             .iter()
             .map(|r| (r.resource.clone(), r.metrics.join(", ")))
             .collect(),
+        unwatched: Vec::new(),
     };
     shown(pages::coverage(&frame(&keeper, &view).await, &page).0)
 }

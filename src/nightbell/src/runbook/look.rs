@@ -158,11 +158,11 @@ async fn alarms(
     let states = daemon.ports.alarms.states().await?;
     let now = daemon.now();
     let mut out = String::new();
-    for (name, status) in states {
-        let service = daemon.spec(&name).map(|spec| spec.service.as_str());
+    for (name, status) in &*states {
+        let service = daemon.spec(name).map(|spec| spec.service.as_str());
         let wanted = (services.is_empty()
             || service.is_some_and(|s| services.iter().any(|w| w == s)))
-            && (names.is_empty() || names.contains(&name))
+            && (names.is_empty() || names.contains(name))
             && (!firing || status.state == State::Alarm);
         if wanted {
             let _ = writeln!(

@@ -146,6 +146,9 @@ impl Standing {
                         tracing::info!(
                             "the files changed: alarms, routes and runbooks are the new ones"
                         );
+                        if let Ok(suites) = crate::files::suites(&config, &*objects).await {
+                            crate::proofs::test_behind(self.daemon(), suites);
+                        }
                     }
                 }
                 Err(error) => {

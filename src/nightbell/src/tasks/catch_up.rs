@@ -81,7 +81,7 @@ impl CatchUp {
         let engine = self.0.engine();
         let ours = |name: &str| self.0.spec(name).is_some() || engine.alarm(name).is_some();
         let (settled, moving): (Vec<_>, Vec<_>) = states
-            .into_iter()
+            .iter()
             .filter(|(name, _)| ours(name))
             .partition(|(_, status)| status.since + ON_ITS_WAY <= now);
         let later = moving.iter().any(|(name, status)| {
@@ -92,12 +92,12 @@ impl CatchUp {
         let current = settled
             .into_iter()
             .map(|(alarm, status)| Current {
-                alarm,
+                alarm: alarm.clone(),
                 state: status.state,
                 since: status.since,
-                reason: status.reason,
-                reason_data: status.reason_data,
-                suppressed_by: status.suppressed_by,
+                reason: status.reason.clone(),
+                reason_data: status.reason_data.clone(),
+                suppressed_by: status.suppressed_by.clone(),
             })
             .collect();
         Ok((current, later))

@@ -92,7 +92,7 @@ impl Respond {
     async fn begin(&self) -> ports::Result<Gate> {
         let present = self.daemon.ports.alarms.states().await?;
         let mut states: BTreeMap<String, State> =
-            present.into_iter().map(|(n, s)| (n, s.state)).collect();
+            present.iter().map(|(n, s)| (n.clone(), s.state)).collect();
         let mut seen = BTreeSet::new();
         let mut after = 0;
         loop {

@@ -48,7 +48,7 @@ impl On<'_> {
     }
 
     async fn state(&self, name: &str) -> Result<Option<AlarmStatus>, String> {
-        Ok(done("states", self.port.states().await)?.remove(name))
+        Ok(done("states", self.port.states().await)?.get(name).cloned())
     }
 
     async fn record(&self, transitions: &[Transition]) -> Outcome {

@@ -130,10 +130,24 @@ pub struct MetricWidget {
     pub offset: Option<i32>,
     /// `table.summaryColumns`; empty: all of them.
     pub summary: Vec<Summary>,
+    /// `table.showTimeSeriesData` and `table.layout`
+    pub points: Points,
     /// `singleValueFullPrecision`
     pub precise: bool,
     /// Axes with `showUnits: false`.
     pub unitless: Vec<Side>,
+}
+
+/// Where a table has its data points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Points {
+    /// Nowhere: only the summary shows.
+    #[default]
+    Hidden,
+    /// `horizontal`: each time is a column.
+    Columns,
+    /// `vertical`: each time is a row.
+    Rows,
 }
 
 /// A column of a table.
@@ -348,6 +362,15 @@ fn metric(p: &Value, title: String, note: &mut dyn FnMut(&str, &str)) -> MetricW
                 _ => None,
             })
             .collect(),
+        // Unless it is asked for, a table is its summary: that is what a tile has room for.
+        points: match (
+            p.pointer("/table/showTimeSeriesData"),
+            p.pointer("/table/layout").and_then(Value::as_str),
+        ) {
+            (Some(Value::Bool(true)), Some("vertical")) => Points::Rows,
+            (Some(Value::Bool(true)), _) => Points::Columns,
+            _ => Points::Hidden,
+        },
         precise: flag("singleValueFullPrecision"),
         unitless: [("left", Side::Left), ("right", Side::Right)]
             .into_iter()

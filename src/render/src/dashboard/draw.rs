@@ -50,7 +50,10 @@ fn inside_html(w: &mut Writer, board: &Board, widget: &Widget, data: &Data) {
         }
         WidgetKind::Metric(m) if m.view == View::Table => {
             let content = views::shown(m, board, data);
-            scroll(w, "values", |w| table::table_html(w, &content, &m.summary));
+            let grid = table::Grid::of(m, &content, &views::zone(m, data));
+            scroll(w, "values", |w| {
+                table::table_html(w, &grid, &content.notes);
+            });
         }
         WidgetKind::Metric(m) => {
             let drawn = views::picture(m, board, data, inner(widget), data.theme);

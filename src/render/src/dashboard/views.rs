@@ -9,7 +9,7 @@ use model::{Stat, Time, Unit};
 use super::label::{self, Facts};
 use super::metrics::{self, Entry, Source};
 use super::shapes::{bars, gauge, pie};
-use super::table::table;
+use super::table::{Grid, table};
 use super::words::lines;
 use super::{Answer, Board, Computed, Data, Line, MetricWidget, View};
 use crate::chart::draw::root;
@@ -178,7 +178,7 @@ fn computed<'a>(
     }
 }
 
-fn zone(widget: &MetricWidget, data: &Data) -> TimeZone {
+pub(super) fn zone(widget: &MetricWidget, data: &Data) -> TimeZone {
     widget
         .offset
         .and_then(|seconds| Offset::from_seconds(seconds).ok())
@@ -231,7 +231,10 @@ pub(super) fn drawn(
         }),
         View::Bar => bars(&mut w, content, room, theme),
         View::Pie => pie(&mut w, content, room, theme),
-        View::Table => table(&mut w, content, &widget.summary, (room, theme)),
+        View::Table => {
+            let grid = Grid::of(widget, content, &zone(widget, data));
+            table(&mut w, &grid, (room, theme));
+        }
     }
     for (i, note) in content.notes.iter().take(3).enumerate() {
         w.open("text")

@@ -131,6 +131,50 @@ fn every_view_shows_its_values() {
 }
 
 #[test]
+fn a_table_shows_its_points_where_it_is_told_to() {
+    let check = |table: Value, expect: &[&str], missing: &[&str]| {
+        let board = board(json!([{ "type": "metric", "width": 12, "properties": {
+            "view": "table", "period": 60, "stat": "Sum", "table": table, "timezone": "+0000",
+            "metrics": [["A", "calls", { "label": "calls" }]] } }]));
+        let data = filled(&board, Unit::Count);
+        let newest = data.series.values().next().unwrap();
+        let Answer::Points(points) = newest else {
+            panic!("points")
+        };
+        let (at, value) = points.last().unwrap();
+        let clock = at.to_jiff().strftime("%H:%M").to_string();
+        let value = format!("{value}");
+        let (svg, html) = (texts(&board.svg(&data)), board.html(&data));
+        for text in expect {
+            let text = text.replace("CLOCK", &clock).replace("VALUE", &value);
+            assert!(svg.contains(&text), "{table}: {text} in {svg:?}");
+            assert!(
+                html.contains(&format!(">{text}<")),
+                "{table}: {text} in {html}"
+            );
+        }
+        for text in missing {
+            let text = text.replace("CLOCK", &clock);
+            assert!(!svg.contains(&text), "{table}: {text} in {svg:?}");
+            assert!(
+                !html.contains(&format!(">{text}<")),
+                "{table}: {text} in {html}"
+            );
+        }
+    };
+    let columns = json!({ "showTimeSeriesData": true, "summaryColumns": ["MAX"] });
+    check(columns, &["last", "max", "CLOCK", "VALUE"], &["min"]);
+    let rows = json!({ "showTimeSeriesData": true, "layout": "vertical" });
+    check(rows, &["calls", "last", "sum", "CLOCK"], &["metric"]);
+    for none in [
+        json!({}),
+        json!({ "showTimeSeriesData": false, "layout": "vertical" }),
+    ] {
+        check(none, &["last", "sum"], &["CLOCK"]);
+    }
+}
+
+#[test]
 fn expressions_draw_the_lines_that_they_come_to() {
     let metrics = json!([
         ["A", "x", { "id": "m1", "visible": false }],

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use local::SystemClock;
+use model::estate::Project;
 use planner::Quotas;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::print::{self, line, note, styled};
 use super::super::{Account, Exit, Global, address, duration, load};
 use super::{lacking, unavailable};
+use crate::access::{Access, Tokens};
 use crate::cloud::connect;
 use crate::keeper::{Keeper, Options, Writes, http, start};
 use crate::serving::{self, Serving, Standing};
@@ -80,19 +82,19 @@ pub struct ServeCommand {
 pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
     // Sources in S3 are read once there is an account; what is here is said before.
     let files = crate::files::read(&global.config);
-    let region = match model::load::estate(&files.files, &[]).estate {
-        Some(estate) if !files.remote.is_empty() => estate.project.region,
+    let project = match model::load::estate(&files.files, &[]).estate {
+        Some(estate) if !files.remote.is_empty() => estate.project,
         _ => match load(global).and_then(|l| l.usable(global)) {
-            Ok((_, estate, _)) => estate.project.region,
+            Ok((_, estate, _)) => estate.project,
             Err(exit) => return exit,
         },
     };
     if !cfg!(feature = "aws") {
         return lacking();
     }
-    if !arguments.listen.ip().is_loopback() {
+    if !arguments.listen.ip().is_loopback() && project.sign_in.is_none() {
         note(format_args!(
-            "{}: {} is not a loopback address, and this version has no login\n  help: listen on 127.0.0.1 and reach it through a tunnel",
+            "{}: {} is not a loopback address, and nobody could enter there\n  help: listen on 127.0.0.1 and reach it through a tunnel, or name the load balancer that signs people in as `sign_in` in the project file",
             styled(print::BAD, "error"),
             arguments.listen
         ));
@@ -115,14 +117,15 @@ pub fn run(global: &Global, arguments: &ServeCommand) -> Exit {
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .init();
-    match runtime.block_on(serve(global, arguments, &region)) {
+    match runtime.block_on(serve(global, arguments, &project)) {
         Ok(()) => Exit::Done,
         Err(error) => unavailable(&error),
     }
 }
 
-async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyhow::Result<()> {
-    let region = arguments.account.region.as_deref().unwrap_or(region);
+async fn serve(global: &Global, arguments: &ServeCommand, project: &Project) -> anyhow::Result<()> {
+    let region = arguments.account.region.as_deref();
+    let region = region.unwrap_or(&project.region);
     let cloud = connect(region).await?;
     let holder = holder()?;
     let account = cloud.account.clone();
@@ -202,6 +205,8 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
         _ => None,
     };
     if let Some(serving) = &serving {
+        let suites = crate::files::suites(&global.config, &*objects).await?;
+        crate::proofs::test_behind(serving.daemon(), suites);
         // Set once, before anything is answered, or written to the account.
         let _ = keeper.responding.set(serving.clone());
         let changed = keeper.changes.subscribe();
@@ -210,7 +215,12 @@ async fn serve(global: &Global, arguments: &ServeCommand, region: &str) -> anyho
     }
     let driver = start(&keeper, &stop);
     let router = match &serving {
-        None => http::router(keeper.clone(), address),
+        None => {
+            let sign_in = project.sign_in.as_ref();
+            let tokens = Arc::new(Tokens::open(None).map_err(anyhow::Error::msg)?);
+            let access = Access::of(tokens, Arc::new(SystemClock), address, sign_in);
+            http::router(keeper.clone(), address, &project.console_url, access)
+        }
         Some(serving) => {
             serving.show(keeper.watched_statuses()).await;
             serving.router()

@@ -34,7 +34,8 @@ pub(super) fn from_store(
         let clock = Arc::new(SystemClock);
         let now = clock.now();
         let store = local::Store::open(folder, clock, local::Limits::default())?;
-        let histories = fetch_all(&store.metrics(), watched, Span::last(last, now)).await?;
+        let last = Span::last(last, now);
+        let histories = fetch_all(&store.metrics(), watched, last, Watching::Terminal).await?;
         store.close().await?;
         Ok(histories)
     })
@@ -58,21 +59,37 @@ pub(super) fn from_aws(
         .await;
         let cloudwatch = aws::CloudWatch::new(&config);
         let last = Span::last(last, SystemClock.now());
-        Ok(fetch_all(&cloudwatch, watched, last).await?)
+        Ok(fetch_all(&cloudwatch, watched, last, Watching::Terminal).await?)
     })
 }
 
-async fn fetch_all(
+/// Who sees how far it got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watching {
+    /// Somebody at a terminal, if there is one.
+    Terminal,
+    /// Nobody.
+    Nobody,
+}
+
+/// How many queries it takes.
+pub(super) fn queries(watched: &[Watched<'_>], last: Span) -> usize {
+    let of = |one: &Watched<'_>| {
+        let windows = Windows::of(one.alarm, last);
+        windows.queries() * one.source.needs().len()
+    };
+    watched.iter().map(of).sum()
+}
+
+/// From wherever metrics are.
+pub(super) async fn fetch_all(
     metrics: &dyn Metrics,
     watched: &[Watched<'_>],
     last: Span,
+    watching: Watching,
 ) -> ports::Result<Vec<History>> {
     let plans: Vec<Windows> = watched.iter().map(|w| Windows::of(w.alarm, last)).collect();
-    let queries = plans
-        .iter()
-        .zip(watched)
-        .map(|(windows, watched)| windows.queries() * watched.source.needs().len());
-    let mut progress = Progress::new(queries.sum());
+    let mut progress = Progress::new(queries(watched, last), watching);
     let mut histories = Vec::with_capacity(watched.len());
     for (windows, watched) in plans.iter().zip(watched) {
         histories.push(fetch(metrics, watched, windows, &mut progress).await?);
@@ -226,11 +243,12 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(all: usize) -> Progress {
+    fn new(all: usize, watching: Watching) -> Progress {
+        let terminal = watching == Watching::Terminal && std::io::stderr().is_terminal();
         Progress {
             done: 0,
             all,
-            shown: all > 1 && std::io::stderr().is_terminal(),
+            shown: all > 1 && terminal,
         }
     }
 

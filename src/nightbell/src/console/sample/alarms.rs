@@ -256,6 +256,46 @@ impl Sample<'_> {
                 name: "Fired".into(),
                 value: self.t("3 times"),
             }],
+            tests: Some(vec![
+                TestRow {
+                    name: self.t("two bad minutes of three page"),
+                    place: self.t("alarms/counter.test.yaml:4:5"),
+                    outcome: TestOutcome::Passed,
+                },
+                TestRow {
+                    name: self.t("one bad minute does not"),
+                    place: self.t("alarms/counter.test.yaml:14:5"),
+                    outcome: TestOutcome::Failed(self.t("at 3m the state was ALARM, not OK")),
+                },
+                TestRow {
+                    name: self.t("a band holds"),
+                    place: self.t("alarms/counter.test.yaml:24:5"),
+                    outcome: TestOutcome::Unsupported(self.t("the model is Amazon's")),
+                },
+            ]),
+            backtest: Some(BacktestView {
+                at: ago(3),
+                last: "14 days".into(),
+                facts: vec![fact("Fired", "3 times, 1 hour 4 minutes together")],
+                strip: (self.t("▁▁▁▂▁▁▁█▁▁▁"), self.t("       ^   ")),
+            }),
+            delivery: vec![
+                Proof {
+                    at: ago(13),
+                    text: self.t("oncall accepted \u{201c}alarm\u{201d} 2 seconds after it was decided, as 18ab"),
+                    good: true,
+                    link: Some(Link {
+                        href: "/mailbox/18ab".into(),
+                        text: self.t("the mail"),
+                    }),
+                },
+                Proof {
+                    at: ago(90),
+                    text: self.t("hook did not accept it: 503"),
+                    good: false,
+                    link: None,
+                },
+            ],
             states: Svg::default(),
             history: [(14, State::Ok, State::Alarm), (190, State::Alarm, State::Ok), (201, State::Ok, State::Alarm), (9_000, State::InsufficientData, State::Ok)]
                 .into_iter()
@@ -295,6 +335,9 @@ impl Sample<'_> {
                 name: "Fired".into(),
                 value: self.t("3 times"),
             }],
+            tests: None,
+            backtest: None,
+            delivery: Vec::new(),
             states: Svg::default(),
             history: Vec::new(),
             told: Vec::new(),

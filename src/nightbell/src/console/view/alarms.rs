@@ -104,12 +104,66 @@ pub struct AlarmPage {
     pub incident: Option<Link>,
     /// What it did to people lately, and what it costs.
     pub noise: Vec<Fact>,
+    /// Its unit tests; `None` while they have not run yet.
+    pub tests: Option<Vec<TestRow>>,
+    /// The backtest that somebody asked for last.
+    pub backtest: Option<BacktestView>,
+    /// Who accepted the last words about it, and how the last drill went; newest first.
+    pub delivery: Vec<Proof>,
     /// How it stood over the time, as a strip.
     pub states: Svg,
     /// Its transitions, newest first.
     pub history: Vec<TransitionRow>,
     /// The time range.
     pub range: Range,
+}
+
+/// A unit test of an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestRow {
+    /// A sentence.
+    pub name: String,
+    /// File, line and column.
+    pub place: String,
+    /// Whether it passed; else why not.
+    pub outcome: TestOutcome,
+}
+
+/// What a unit test came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TestOutcome {
+    /// It passed.
+    Passed,
+    /// What did not come true.
+    Failed(String),
+    /// What cannot be modelled.
+    Unsupported(String),
+}
+
+/// What an alarm would have done over its history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BacktestView {
+    /// When it was asked for.
+    pub at: Time,
+    /// `14 days`
+    pub last: String,
+    /// What came of it.
+    pub facts: Vec<Fact>,
+    /// The values in blocks, and where it was in ALARM under them.
+    pub strip: (String, String),
+}
+
+/// A proof that words about an alarm reach somebody, or where they did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// When.
+    pub at: Time,
+    /// A sentence.
+    pub text: String,
+    /// Whether it holds.
+    pub good: bool,
+    /// Where to see it.
+    pub link: Option<Link>,
 }
 
 /// A transition in an alarm's history.

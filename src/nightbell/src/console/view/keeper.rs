@@ -72,6 +72,8 @@ pub struct CoveragePage {
     pub alarms: usize,
     /// What AWS recommends beside: ARN and metrics.
     pub recommended: Vec<(String, String)>,
+    /// What the services emit and no alarm looks at: namespace and metrics.
+    pub unwatched: Vec<(String, String)>,
 }
 
 /// Something that is not covered.

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{StatusCode, header};
 use model::{Dashboard, Span};
 use render::dashboard::{Board, Data};
 use serde::{Deserialize, Serialize};
@@ -53,9 +53,9 @@ pub struct PictureParameters {
 
 /// One dashboard
 ///
-/// Its body as JSON; with `.svg` after the name, its picture.
+/// Its body as JSON; with `.svg` or `.png` after the name, its picture.
 #[utoipa::path(get, path = "/dashboards/{name}", tag = "metrics",
-    params(("name" = String, Path, description = "Its name, or its name with .svg"), PictureParameters),
+    params(("name" = String, Path, description = "Its name, or its name with .svg or .png"), PictureParameters),
     responses((status = 200, body = DashboardBody), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub async fn one(
     State(daemon): State<Arc<Daemon>>,
@@ -70,10 +70,12 @@ pub async fn one(
         };
         return Ok(Json(body).into_response());
     }
-    let dashboard = name
-        .strip_suffix(".svg")
-        .and_then(|stem| daemon.estate.dashboard(stem));
-    let Some(dashboard) = dashboard else {
+    let asked = [(".svg", Format::Svg), (".png", Format::Png)];
+    let found = asked.into_iter().find_map(|(end, format)| {
+        let stem = name.strip_suffix(end)?;
+        Some((daemon.estate.dashboard(stem)?, format))
+    });
+    let Some((dashboard, format)) = found else {
         return Err(Problem::not_found(format!(
             "there is no dashboard `{}`",
             name.escape_debug()
@@ -82,11 +84,36 @@ pub async fn one(
     let default = Duration::from_secs(3 * 3600);
     let span = span::span(p.start.as_deref(), p.end.as_deref(), default, daemon.now())?;
     let (board, data, _) = filled(&daemon, dashboard, span, BTreeMap::new()).await;
-    let data = Data {
-        theme: render::Theme::Standalone,
-        ..data
+    let theme = match format {
+        Format::Svg => render::Theme::Standalone,
+        Format::Png => render::Theme::Light,
     };
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], board.svg(&data)).into_response())
+    let svg = board.svg(&Data { theme, ..data });
+    match format {
+        Format::Svg => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response()),
+        Format::Png => {
+            let png = rastered(svg).await?;
+            Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
+        }
+    }
+}
+
+/// How a picture is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Svg,
+    Png,
+}
+
+/// So many pictures are drawn at once: each takes a core and up to 64 MiB.
+static DRAWING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
+async fn rastered(svg: String) -> Result<Vec<u8>, Problem> {
+    let failed = |why: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+    let _turn = DRAWING.acquire().await.map_err(|e| failed(e.to_string()))?;
+    let drawn = tokio::task::spawn_blocking(move || crate::png::png(&svg)).await;
+    let drawn = drawn.map_err(|e| failed(format!("the picture cannot be drawn: {e}")))?;
+    drawn.map_err(|e| failed(e.to_string()))
 }
 
 /// A dashboard's board with the data it asks for, and what could not be understood of it. What

@@ -62,7 +62,7 @@ pub async fn begin(
 ) -> Result<Json<DrillBody>, Problem> {
     let request: ByRequest = parse(&request, "a drill")?;
     let by = crate::acts::name(&request.by)?;
-    let drill = drill::begin(&daemon, &alarm, by).await?;
+    let drill = drill::begin(&daemon, &alarm, &by).await?;
     Ok(body(&daemon, drill))
 }
 

@@ -123,6 +123,9 @@ pub async fn one(
         let shown = Span::last(length, frame.now);
         let page = AlarmPage {
             noise,
+            tests: super::proofs::tests(&daemon, &name),
+            backtest: super::proofs::backtest(&daemon, spec),
+            delivery: super::proofs::delivery(&daemon, &name),
             states: Svg(standing(&history, state, shown, frame)),
             name: spec.name.clone(),
             state,

@@ -10,7 +10,9 @@ use model::{
     AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
 };
 use ports::{LogEvent, LogQuery, TraceFilter};
-use render::mail::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
+use render::mail::{
+    Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep, TraceLine,
+};
 
 use crate::daemon::Daemon;
 
@@ -21,6 +23,8 @@ const BUDGET: Duration = Duration::from_secs(5);
 const MAX_LINES: usize = 20_000;
 /// How many kinds of log line a mail shows.
 const LOG_LINES: usize = 5;
+/// How many traces a mail tells of.
+const TRACES: usize = 3;
 /// How far before an alarm's first breach logs and traces are looked for.
 const BEFORE: Duration = Duration::from_secs(5 * 60);
 /// How the runtime's own line about a failed invocation ends.
@@ -83,10 +87,13 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
         return Ok(());
     };
     let span = Span::new(incident.opened - BEFORE, daemon.now());
+    let latency = leading(&incident, &daemon.estate.alarms)
+        .and_then(|lead| daemon.spec(lead))
+        .is_some_and(is_of_time);
     let gather = async {
-        let (lines, trace, changed) = tokio::join!(
+        let (lines, traces, changed) = tokio::join!(
             error_lines(daemon, &incident.service, span),
-            slowest_failure(daemon, span),
+            slowest_traces(daemon, span, latency),
             changes(daemon, &incident),
         );
         let mut found: Vec<String> = Vec::new();
@@ -96,12 +103,10 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
                 alike.line.count, alike.line.text
             ));
         }
-        found.extend(
-            trace
-                .ok()
-                .flatten()
-                .map(|t| format!("slowest failing trace: {t}")),
-        );
+        for trace in traces.unwrap_or_default() {
+            let kind = if trace.failed { "failing" } else { "slow" };
+            found.push(format!("{kind} trace: {}", trace.sentence));
+        }
         let changed = changed.unwrap_or_default().into_iter();
         found.extend(changed.map(|(what, at)| format!("changed at {}: {what}", at.clock())));
         found
@@ -264,6 +269,7 @@ pub async fn measure(
         unit: crate::watched::unit(alarm),
         values,
         covers: span.length(),
+        end: span.end,
     })
 }
 
@@ -299,9 +305,17 @@ pub async fn failed_traces(
     daemon: &Daemon,
     span: Span,
 ) -> ports::Result<Vec<ports::traces::TraceSummary>> {
+    traces(daemon, span, true).await
+}
+
+async fn traces(
+    daemon: &Daemon,
+    span: Span,
+    failed: bool,
+) -> ports::Result<Vec<ports::traces::TraceSummary>> {
     let filter = TraceFilter {
         span,
-        failed: true,
+        failed,
         service: None,
         limit: 50,
     };
@@ -332,7 +346,8 @@ async fn alert(
     let span = Span::new(since - BEFORE, now + Duration::from_secs(1));
     let mut missing = Vec::new();
     let service = incident.service.clone();
-    let (measured, logs, trace, changed) = tokio::join!(
+    let latency = spec.is_some_and(is_of_time);
+    let (measured, logs, traces, changed) = tokio::join!(
         within(async {
             match spec {
                 Some(spec) => measure(daemon, spec, HOUR, now).await,
@@ -340,7 +355,7 @@ async fn alert(
             }
         }),
         within(error_lines(daemon, &service, span)),
-        within(slowest_failure(daemon, span)),
+        within(slowest_traces(daemon, span, latency)),
         within(changes(daemon, &incident)),
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
@@ -365,15 +380,15 @@ async fn alert(
             Vec::new()
         }
     };
-    let trace = match trace {
-        Some(Ok(sentence)) => sentence,
+    let traces = match traces {
+        Some(Ok(traces)) => traces,
         Some(Err(error)) => {
-            take("a failed trace", &error.to_string());
-            None
+            take("traces", &error.to_string());
+            Vec::new()
         }
         None => {
-            take("a failed trace", &late);
-            None
+            take("traces", &late);
+            Vec::new()
         }
     };
     let changed_lately = match changed {
@@ -392,7 +407,7 @@ async fn alert(
         measure: measured,
         children,
         logs,
-        trace,
+        traces,
         runbook: runbook.and_then(|r| runbook_step(daemon, r)),
         also_in_alarm,
         changed_lately,
@@ -412,12 +427,40 @@ async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(BUDGET, work).await.ok()
 }
 
-async fn slowest_failure(daemon: &Daemon, span: Span) -> ports::Result<Option<String>> {
-    let Some(slowest) = failed_traces(daemon, span).await?.into_iter().next() else {
-        return Ok(None);
-    };
-    let documents = daemon.ports.traces.get(&slowest.id).await?;
-    Ok(render::trace::first_failing(&documents))
+/// Whether an alarm is about how long something takes: then slow traces speak, too.
+fn is_of_time(spec: &AlarmSpec) -> bool {
+    use model::Unit::{Microseconds, Milliseconds, Seconds};
+    let unit = spec.metric().map(crate::watched::unit);
+    matches!(unit, Some(Seconds | Milliseconds | Microseconds))
+}
+
+/// The slowest traces that failed, at most three; where none did and it is about time, the slowest.
+async fn slowest_traces(
+    daemon: &Daemon,
+    span: Span,
+    latency: bool,
+) -> ports::Result<Vec<TraceLine>> {
+    let mut found = failed_traces(daemon, span).await?;
+    let failed = !found.is_empty();
+    if !failed && latency {
+        found = traces(daemon, span, false).await?;
+    }
+    let asked = found.iter().take(TRACES);
+    let asked = asked.map(|trace| daemon.ports.traces.get(&trace.id));
+    let mut lines = Vec::new();
+    for (trace, documents) in found.iter().zip(futures::future::join_all(asked).await) {
+        let documents = documents?;
+        let sentence = match failed {
+            true => render::trace::first_failing(&documents),
+            false => render::trace::slowest(&documents),
+        };
+        lines.extend(sentence.map(|sentence| TraceLine {
+            sentence,
+            failed,
+            link: Some(daemon.link(&format!("/traces/{}", trace.id))),
+        }));
+    }
+    Ok(lines)
 }
 
 async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String, Time)> {
@@ -427,8 +470,7 @@ async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String
     states
         .iter()
         .filter(|(name, status)| {
-            status.state == State::Alarm
-                && !incidents.iter().any(|i| i.alarms.contains_key(*name))
+            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(*name))
         })
         .map(|(name, status)| (name.clone(), status.since))
         .collect()

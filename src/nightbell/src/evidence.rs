@@ -86,7 +86,7 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
     let gather = async {
         let (lines, trace, changed) = tokio::join!(
             error_lines(daemon, &incident.service, span),
-            slowest_failure(daemon, span),
+            slowest_failure(daemon, &incident.service, span),
             changes(daemon, &incident),
         );
         let mut found: Vec<String> = Vec::new();
@@ -269,16 +269,8 @@ pub async fn measure(
 
 /// The error lines of a service's functions, alike ones together, newest first.
 pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<ErrorLines> {
-    let (one, several) = (
-        format!("{service}.function"),
-        format!("{service}.functions."),
-    );
-    let variables = &daemon.estate.project.variables;
-    let functions = variables
-        .iter()
-        .filter(|(key, _)| **key == one || key.starts_with(&several));
     let mut events = Vec::new();
-    for (_, function) in functions {
+    for function in functions(daemon, service) {
         let query = LogQuery {
             group: format!("/aws/lambda/{function}"),
             span,
@@ -294,18 +286,41 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
     })
 }
 
-/// The traces of a span that failed, the slowest first.
+/// The functions that the project file names for a service.
+fn functions<'d>(daemon: &'d Daemon, service: &str) -> impl Iterator<Item = &'d str> {
+    let (one, several) = (
+        format!("{service}.function"),
+        format!("{service}.functions."),
+    );
+    let variables = daemon.estate.project.variables.iter();
+    variables
+        .filter(move |(key, _)| **key == one || key.starts_with(&several))
+        .map(|(_, function)| function.as_str())
+}
+
+/// The traces of a span that failed, the slowest first: those that a service's functions were
+/// part of, or any where it has none.
 pub async fn failed_traces(
     daemon: &Daemon,
+    service: &str,
     span: Span,
 ) -> ports::Result<Vec<ports::traces::TraceSummary>> {
-    let filter = TraceFilter {
-        span,
-        failed: true,
-        service: None,
-        limit: 50,
-    };
-    let mut found = daemon.ports.traces.summaries(&filter).await?;
+    let mut through: Vec<Option<String>> = functions(daemon, service)
+        .map(|function| Some(function.to_owned()))
+        .collect();
+    if through.is_empty() {
+        through.push(None);
+    }
+    let mut found = Vec::new();
+    for service in through {
+        let filter = TraceFilter {
+            span,
+            failed: true,
+            service,
+            limit: 50,
+        };
+        found.extend(daemon.ports.traces.summaries(&filter).await?);
+    }
     let seconds = |t: &ports::traces::TraceSummary| t.duration.unwrap_or(0.0);
     found.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
     Ok(found)
@@ -340,7 +355,7 @@ async fn alert(
             }
         }),
         within(error_lines(daemon, &service, span)),
-        within(slowest_failure(daemon, span)),
+        within(slowest_failure(daemon, &service, span)),
         within(changes(daemon, &incident)),
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
@@ -412,8 +427,13 @@ async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(BUDGET, work).await.ok()
 }
 
-async fn slowest_failure(daemon: &Daemon, span: Span) -> ports::Result<Option<String>> {
-    let Some(slowest) = failed_traces(daemon, span).await?.into_iter().next() else {
+async fn slowest_failure(
+    daemon: &Daemon,
+    service: &str,
+    span: Span,
+) -> ports::Result<Option<String>> {
+    let found = failed_traces(daemon, service, span).await?;
+    let Some(slowest) = found.first() else {
         return Ok(None);
     };
     let documents = daemon.ports.traces.get(&slowest.id).await?;
@@ -427,8 +447,7 @@ async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String
     states
         .iter()
         .filter(|(name, status)| {
-            status.state == State::Alarm
-                && !incidents.iter().any(|i| i.alarms.contains_key(*name))
+            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(*name))
         })
         .map(|(name, status)| (name.clone(), status.since))
         .collect()

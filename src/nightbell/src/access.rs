@@ -194,6 +194,13 @@ impl Access {
 }
 
 impl Caller {
+    /// What stands beside the name that they give: nothing where nobody had to show who they are,
+    /// or where the name is not theirs to give.
+    pub fn login(&self) -> Option<String> {
+        let given = self.who != "local" && self.person.is_none();
+        given.then(|| self.who.clone())
+    }
+
     fn local() -> Caller {
         Caller {
             who: "local".into(),

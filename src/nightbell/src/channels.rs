@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use model::route::{Receiver, Ses, Webhook};
 use model::{Notification, Time};
-use ports::{Error, Kind, Letter, Publish, Retry, Secrets};
+use ports::{Attachment, Error, Kind, Letter, Publish, Retry, Secrets};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -49,6 +50,37 @@ pub struct Message<'a> {
     pub body: String,
     /// What belongs together.
     pub thread: String,
+    /// What formatted mail shows.
+    pub picture: Option<Png>,
+}
+
+/// A picture as mail programs show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Png {
+    /// The file.
+    pub file: Bytes,
+    /// How wide it is shown.
+    pub width: u32,
+    /// The same in words.
+    pub alt: String,
+}
+
+impl Png {
+    /// Draws a mail's picture, on a thread that may take its time. A mail without it says the same
+    /// in its text, so that a picture that cannot be drawn holds nothing back.
+    pub async fn draw(picture: render::mail::Picture) -> Option<Png> {
+        let drawing = tokio::task::spawn_blocking(move || {
+            let drawn = raster::png(&picture.chart.svg(), raster::Look::default());
+            let file = drawn
+                .inspect_err(|error| tracing::warn!(%error, "a mail goes without its picture"));
+            Some(Png {
+                file: file.ok()?.into(),
+                width: picture.chart.width as u32,
+                alt: picture.alt,
+            })
+        });
+        drawing.await.ok().flatten()
+    }
 }
 
 /// A way to a receiver.
@@ -103,26 +135,50 @@ pub async fn send(
     }
 }
 
-/// The same text as the topic's mail, as HTML that keeps its lines, threaded by the incident.
+/// The same text as the topic's mail, as HTML that keeps its lines, with the picture after its first
+/// paragraph, threaded by the incident.
 fn letter(ses: &Ses, to: &str, message: &Message<'_>) -> Letter {
     let domain = ses.from.rsplit('@').next().unwrap_or("nightbell");
     let domain = domain.trim_end_matches('>');
     let thread = format!("<{}@{domain}>", message.thread);
-    let html = format!(
-        "<!DOCTYPE html><html><body><pre style=\"font:14px/1.5 ui-monospace,monospace;white-space:pre-wrap\">{}</pre></body></html>",
-        escape(&message.body)
-    );
+    let content = format!("{}.chart@{domain}", message.notification.id);
+    let text = |text: &str| {
+        format!(
+            "<pre style=\"font:14px/1.5 ui-monospace,monospace;white-space:pre-wrap;margin:0 0 16px\">{}</pre>",
+            escape(text)
+        )
+    };
+    let body = message.body.trim_end();
+    let inner = match &message.picture {
+        None => text(body),
+        Some(picture) => {
+            let (first, rest) = body.split_once("\n\n").unwrap_or((body, ""));
+            let image = format!(
+                "<img src=\"cid:{}\" width=\"{}\" alt=\"{}\" style=\"display:block;max-width:100%;height:auto;margin:0 0 16px\">",
+                escape(&content),
+                picture.width,
+                escape(&picture.alt)
+            );
+            format!("{}{image}{}", text(first), text(rest))
+        }
+    };
+    let attachments = message.picture.iter().map(|picture| Attachment {
+        name: "chart.png".into(),
+        content_type: "image/png".into(),
+        body: picture.file.clone(),
+        inline: Some(content.clone()),
+    });
     Letter {
         from: ses.from.clone(),
         to: to.into(),
         subject: message.subject.clone(),
         text: message.body.clone(),
-        html: Some(html),
+        html: Some(format!("<!DOCTYPE html><html><body>{inner}</body></html>")),
         headers: vec![
             ("In-Reply-To".into(), thread.clone()),
             ("References".into(), thread),
         ],
-        attachments: Vec::new(),
+        attachments: attachments.collect(),
         key: format!("{}/{to}", message.notification.id),
     }
 }
@@ -131,6 +187,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 async fn post(daemon: &Daemon, webhook: &Webhook, message: &Message<'_>) -> ports::Result<String> {
@@ -278,6 +335,7 @@ mod tests {
             subject: "[page] counter: \"down\" \\ {{ 7 * 7 }}".into(),
             body: "line one\nline \"two\" <b> {% raw %} é\u{1}".repeat(500),
             thread: "INC-7F3K".into(),
+            picture: None,
         }
     }
 

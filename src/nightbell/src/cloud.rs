@@ -76,6 +76,7 @@ pub async fn connect(region: &str) -> Result<Cloud, ports::Error> {
 }
 
 /// What the half that receives and responds is made of.
+#[derive(Clone)]
 pub struct Posts {
     /// Where things are kept and people are told.
     pub ports: crate::daemon::Ports,

@@ -149,6 +149,34 @@ impl Daemon {
         ports: Ports,
         place: Place,
     ) -> ports::Result<Arc<Daemon>> {
+        let daemon = Daemon::made(clock, estate, ports, place).await?;
+        daemon.follow().await?;
+        Ok(Arc::new(daemon))
+    }
+
+    /// The same in the place of one that ended: tokens and open forms are good as before.
+    pub async fn succeed(
+        &self,
+        clock: Arc<dyn Clock>,
+        estate: Estate,
+        ports: Ports,
+        place: Place,
+    ) -> ports::Result<Arc<Daemon>> {
+        let daemon = Daemon {
+            form_token: self.form_token.clone(),
+            tokens: self.tokens.clone(),
+            ..Daemon::made(clock, estate, ports, place).await?
+        };
+        daemon.follow().await?;
+        Ok(Arc::new(daemon))
+    }
+
+    async fn made(
+        clock: Arc<dyn Clock>,
+        estate: Estate,
+        ports: Ports,
+        place: Place,
+    ) -> ports::Result<Daemon> {
         let engine = Engine::new(estate.routes.as_ref().unwrap_or(&nobody()));
         let (local, duty) = match place {
             Place::Here(local) => (Some(local), None),
@@ -158,7 +186,7 @@ impl Daemon {
         let links = signer(&estate, &ports, local.as_ref()).await?;
         let tokens = tokens(local.as_ref())?;
         let places = estate.alarms.iter().enumerate();
-        let daemon = Daemon {
+        Ok(Daemon {
             clock,
             places: places.map(|(i, spec)| (spec.name.clone(), i)).collect(),
             composites: Composites::new(&estate.alarms, rules),
@@ -182,9 +210,7 @@ impl Daemon {
             engine: Mutex::new(engine),
             latest: AtomicI64::new(i64::MIN),
             appending: tokio::sync::Mutex::new(()),
-        };
-        daemon.follow().await?;
-        Ok(Arc::new(daemon))
+        })
     }
 
     /// What only the local mode has.

@@ -2,7 +2,7 @@
 //!
 //! Gathered under a budget: whatever is late is named in the mail as missing, and the mail goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -10,7 +10,9 @@ use model::{
     AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
 };
 use ports::{LogEvent, LogQuery, TraceFilter};
-use render::mail::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
+use render::mail::{
+    Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep, TraceLine,
+};
 
 use crate::daemon::Daemon;
 
@@ -21,6 +23,8 @@ const BUDGET: Duration = Duration::from_secs(5);
 const MAX_LINES: usize = 20_000;
 /// How many kinds of log line a mail shows.
 const LOG_LINES: usize = 5;
+/// How many traces a mail tells of.
+const TRACES: usize = 3;
 /// How far before an alarm's first breach logs and traces are looked for.
 const BEFORE: Duration = Duration::from_secs(5 * 60);
 /// How the runtime's own line about a failed invocation ends.
@@ -83,10 +87,13 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
         return Ok(());
     };
     let span = Span::new(incident.opened - BEFORE, daemon.now());
+    let latency = leading(&incident, &daemon.estate.alarms)
+        .and_then(|lead| daemon.spec(lead))
+        .is_some_and(is_of_time);
     let gather = async {
-        let (lines, trace, changed) = tokio::join!(
+        let (lines, traces, changed) = tokio::join!(
             error_lines(daemon, &incident.service, span),
-            slowest_failure(daemon, &incident.service, span),
+            slowest_traces(daemon, &incident.service, span, latency),
             changes(daemon, &incident),
         );
         let mut found: Vec<String> = Vec::new();
@@ -96,12 +103,10 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
                 alike.line.count, alike.line.text
             ));
         }
-        found.extend(
-            trace
-                .ok()
-                .flatten()
-                .map(|t| format!("slowest failing trace: {t}")),
-        );
+        for trace in traces.unwrap_or_default() {
+            let kind = if trace.failed { "failing" } else { "slow" };
+            found.push(format!("{kind} trace: {}", trace.sentence));
+        }
         let changed = changed.unwrap_or_default().into_iter();
         found.extend(changed.map(|(what, at)| format!("changed at {}: {what}", at.clock())));
         found
@@ -264,6 +269,7 @@ pub async fn measure(
         unit: crate::watched::unit(alarm),
         values,
         covers: span.length(),
+        end: span.end,
     })
 }
 
@@ -305,6 +311,15 @@ pub async fn failed_traces(
     service: &str,
     span: Span,
 ) -> ports::Result<Vec<ports::traces::TraceSummary>> {
+    traces(daemon, service, span, true).await
+}
+
+async fn traces(
+    daemon: &Daemon,
+    service: &str,
+    span: Span,
+    failed: bool,
+) -> ports::Result<Vec<ports::traces::TraceSummary>> {
     let mut through: Vec<Option<String>> = functions(daemon, service)
         .map(|function| Some(function.to_owned()))
         .collect();
@@ -315,12 +330,15 @@ pub async fn failed_traces(
     for service in through {
         let filter = TraceFilter {
             span,
-            failed: true,
+            failed,
             service,
             limit: 50,
         };
         found.extend(daemon.ports.traces.summaries(&filter).await?);
     }
+    // One may go through several functions of a service.
+    let mut seen = BTreeSet::new();
+    found.retain(|trace| seen.insert(trace.id.clone()));
     let seconds = |t: &ports::traces::TraceSummary| t.duration.unwrap_or(0.0);
     found.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
     Ok(found)
@@ -347,7 +365,8 @@ async fn alert(
     let span = Span::new(since - BEFORE, now + Duration::from_secs(1));
     let mut missing = Vec::new();
     let service = incident.service.clone();
-    let (measured, logs, trace, changed) = tokio::join!(
+    let latency = spec.is_some_and(is_of_time);
+    let (measured, logs, traces, changed) = tokio::join!(
         within(async {
             match spec {
                 Some(spec) => measure(daemon, spec, HOUR, now).await,
@@ -355,7 +374,7 @@ async fn alert(
             }
         }),
         within(error_lines(daemon, &service, span)),
-        within(slowest_failure(daemon, &service, span)),
+        within(slowest_traces(daemon, &service, span, latency)),
         within(changes(daemon, &incident)),
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
@@ -380,15 +399,15 @@ async fn alert(
             Vec::new()
         }
     };
-    let trace = match trace {
-        Some(Ok(sentence)) => sentence,
+    let traces = match traces {
+        Some(Ok(traces)) => traces,
         Some(Err(error)) => {
-            take("a failed trace", &error.to_string());
-            None
+            take("traces", &error.to_string());
+            Vec::new()
         }
         None => {
-            take("a failed trace", &late);
-            None
+            take("traces", &late);
+            Vec::new()
         }
     };
     let changed_lately = match changed {
@@ -407,7 +426,7 @@ async fn alert(
         measure: measured,
         children,
         logs,
-        trace,
+        traces,
         runbook: runbook.and_then(|r| runbook_step(daemon, r)),
         also_in_alarm,
         changed_lately,
@@ -427,17 +446,41 @@ async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(BUDGET, work).await.ok()
 }
 
-async fn slowest_failure(
+/// Whether an alarm is about how long something takes: then slow traces speak, too.
+fn is_of_time(spec: &AlarmSpec) -> bool {
+    use model::Unit::{Microseconds, Milliseconds, Seconds};
+    let unit = spec.metric().map(crate::watched::unit);
+    matches!(unit, Some(Seconds | Milliseconds | Microseconds))
+}
+
+/// The slowest traces that failed, at most three; where none did and it is about time, the slowest.
+async fn slowest_traces(
     daemon: &Daemon,
     service: &str,
     span: Span,
-) -> ports::Result<Option<String>> {
-    let found = failed_traces(daemon, service, span).await?;
-    let Some(slowest) = found.first() else {
-        return Ok(None);
-    };
-    let documents = daemon.ports.traces.get(&slowest.id).await?;
-    Ok(render::trace::first_failing(&documents))
+    latency: bool,
+) -> ports::Result<Vec<TraceLine>> {
+    let mut found = failed_traces(daemon, service, span).await?;
+    let failed = !found.is_empty();
+    if !failed && latency {
+        found = traces(daemon, service, span, false).await?;
+    }
+    let asked = found.iter().take(TRACES);
+    let asked = asked.map(|trace| daemon.ports.traces.get(&trace.id));
+    let mut lines = Vec::new();
+    for (trace, documents) in found.iter().zip(futures::future::join_all(asked).await) {
+        let documents = documents?;
+        let sentence = match failed {
+            true => render::trace::first_failing(&documents),
+            false => render::trace::slowest(&documents),
+        };
+        lines.extend(sentence.map(|sentence| TraceLine {
+            sentence,
+            failed,
+            link: Some(daemon.link(&format!("/traces/{}", trace.id))),
+        }));
+    }
+    Ok(lines)
 }
 
 async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String, Time)> {

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
 use crate::daemon::Daemon;
+use crate::serving::Standing;
 use crate::tasks::{Driver, Poke, Status};
 
 /// What a keeper is.
@@ -51,7 +52,9 @@ pub struct Keeper {
     /// Makes the task `reconcile` run.
     pub poke: Poke,
     /// The half that receives and responds, where there is one.
-    pub responding: OnceLock<Arc<Daemon>>,
+    pub responding: OnceLock<Arc<Standing>>,
+    /// Counts how often the files changed, for whoever listens.
+    pub changes: watch::Sender<u64>,
     /// The status of each task.
     pub statuses: Mutex<BTreeMap<&'static str, watch::Receiver<Status>>>,
     role: Mutex<Role>,
@@ -155,6 +158,7 @@ impl Keeper {
             writes,
             poke: Poke::default(),
             responding: OnceLock::new(),
+            changes: watch::Sender::new(0),
             statuses: Mutex::default(),
             role: Mutex::new(Role::Unknown),
             view: Mutex::default(),
@@ -181,6 +185,11 @@ impl Keeper {
             Role::Holder(lease) => self.clock.now() + lease::MARGIN < lease.expires,
             Role::Unknown | Role::Observer { .. } => false,
         }
+    }
+
+    /// The half that receives and responds, as it is now.
+    pub fn daemon(&self) -> Option<Arc<Daemon>> {
+        self.responding.get().map(|standing| standing.daemon())
     }
 
     fn set_role(&self, role: Role) {

@@ -9,10 +9,10 @@ pub mod look;
 pub mod operate;
 
 use http::StatusCode;
-use model::runbook::{Action, Gate, Live, Runbook, Step as BookStep};
+use model::runbook::{Action, Live, Role, Runbook, Step as BookStep};
 use model::{Entry, IncidentId, RunbookRef, Step, Time};
 use response::Engine;
-use response::operate::{AGREE_WITHIN, ActionRef, Stand};
+use response::operate::{AGREE_WITHIN, ActionRef, Stand, may_approve, signed};
 
 use crate::acts::{name, unknown};
 use crate::daemon::Daemon;
@@ -47,6 +47,10 @@ pub struct Request {
     pub what: Do,
     /// Who.
     pub by: String,
+    /// How they showed who they are; nobody has to on loopback.
+    pub login: Option<String>,
+    /// What they may do.
+    pub role: Role,
     /// Why, where somebody says no.
     pub reason: String,
 }
@@ -80,7 +84,7 @@ pub fn of_incident<'d>(daemon: &'d Daemon, id: &IncidentId) -> Option<&'d Runboo
 
 /// Does what somebody asks, as far as it may be done.
 pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
-    let by = &*name(&request.by)?;
+    let by = &*signed(&name(&request.by)?, request.login.as_deref());
     let id = &request.incident;
     if daemon.engine().incident(id).is_none() {
         return Err(unknown(id));
@@ -98,7 +102,10 @@ pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
         Do::Look => String::new(),
         Do::Propose => propose(daemon, id, (&key, action), by).await?,
         Do::Approve => {
-            may_approve(action.gate)?;
+            may_approve(action.gate, request.role).map_err(|why| {
+                let detail = format!("{}: {why}", key.action);
+                Problem::new(StatusCode::FORBIDDEN, detail)
+            })?;
             let approved = Step::Approved {
                 action: key.action.clone(),
             };
@@ -141,28 +148,6 @@ pub async fn act(daemon: &Daemon, request: &Request) -> Result<Done, Problem> {
     };
     daemon.operate.poke();
     Ok(Done { said: vec![said] })
-}
-
-/// Where it is known who asks, they need the role that the gate names.
-fn may_approve(gate: Gate) -> Result<(), Problem> {
-    let Gate::Approve(role) = gate else {
-        return Ok(());
-    };
-    let needed = match role {
-        model::runbook::Role::Viewer => crate::access::Role::Viewer,
-        model::runbook::Role::Responder => crate::access::Role::Responder,
-        model::runbook::Role::Admin => crate::access::Role::Admin,
-    };
-    match crate::access::caller() {
-        Some(caller) if caller.role < needed => Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "this takes the approval of somebody with the role {needed}; yours is {}",
-                caller.role
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// The runbook of the incident and its step of this number, from 1.

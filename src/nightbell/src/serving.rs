@@ -3,6 +3,8 @@
 //! Several may run on one journal: each receives, the holder of the lease `respond` decides and
 //! sends. Nothing is kept in a process that another one needs.
 
+mod standing;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
@@ -22,7 +24,10 @@ use crate::tasks::{
     Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
 };
 
+pub use standing::{Dress, Standing};
+
 /// What it needs.
+#[derive(Clone)]
 pub struct Options {
     /// Its time.
     pub clock: Arc<dyn Clock>,
@@ -52,6 +57,23 @@ pub struct Serving {
 impl Serving {
     /// Reads the journal and starts the tasks; they end when the token is cancelled.
     pub async fn start(options: Options, stop: &CancellationToken) -> anyhow::Result<Serving> {
+        Serving::begin(None, options, stop).await
+    }
+
+    /// The same in the place of one that ended: who may enter stays, and so do open forms.
+    pub async fn start_after(
+        before: &Daemon,
+        options: Options,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Serving> {
+        Serving::begin(Some(before), options, stop).await
+    }
+
+    async fn begin(
+        before: Option<&Daemon>,
+        options: Options,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Serving> {
         let Options {
             clock,
             estate,
@@ -63,9 +85,12 @@ impl Serving {
             pace,
         } = options;
         let duty = Duty::new(posts.leases, holder);
-        let daemon = Daemon::open(clock, estate, posts.ports, Place::Aws(duty))
-            .await
-            .context("the journal cannot be opened")?;
+        let place = Place::Aws(duty);
+        let opened = match before {
+            None => Daemon::open(clock, estate, posts.ports, place).await,
+            Some(before) => before.succeed(clock, estate, posts.ports, place).await,
+        };
+        let daemon = opened.context("the journal cannot be opened")?;
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
         let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch);
         let look = Poke::default();

@@ -22,6 +22,8 @@ pub struct AlarmStatus {
     pub reason: String,
     /// `StateReasonData`, parsed.
     pub reason_data: Value,
+    /// What keeps its actions from running: `ActionsSuppressedBy` of a composite.
+    pub suppressed_by: Option<String>,
 }
 
 /// Every known alarm's state by name; shared, since many look and few change it.

@@ -6,21 +6,37 @@
 //! a header or a control character.
 
 mod alert;
+mod picture;
 mod text;
 mod words;
 
+pub(crate) use text::unprintable;
+
 use std::time::Duration;
 
+use crate::Chart;
 use jiff::tz::TimeZone;
 use model::{Incident, MetricAlarm, Notification, State, Time, Unit};
 
 /// A mail without its envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mail {
     /// ASCII, under 100 characters, one line.
     pub subject: String,
     /// UTF-8, lines ended by `\n`.
     pub body: String,
+    /// What formatted mail shows beside it: the last hour of what the alarm measures. It says no
+    /// more than `body` does.
+    pub picture: Option<Picture>,
+}
+
+/// A picture for formatted mail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// In plain light colours, since what draws it knows no page.
+    pub chart: Chart,
+    /// The same in words.
+    pub alt: String,
 }
 
 /// What is known about every mail.
@@ -50,8 +66,8 @@ pub struct Alert {
     pub children: Vec<(String, Time)>,
     /// What the logs say; empty where there is nothing.
     pub logs: Vec<LogLine>,
-    /// A sentence from [`crate::trace::first_failing`].
-    pub trace: Option<String>,
+    /// The slowest failing traces, or where none failed, the slowest.
+    pub traces: Vec<TraceLine>,
     /// What to do.
     pub runbook: Option<RunbookStep>,
     /// Other alarms in ALARM that are not of this incident, with their since.
@@ -78,6 +94,8 @@ pub struct Measure {
     pub values: Vec<Option<f64>>,
     /// How much time `values` covers.
     pub covers: Duration,
+    /// When the newest period ended.
+    pub end: Time,
 }
 
 /// One kind of log line.
@@ -90,6 +108,17 @@ pub struct LogLine {
     /// The trace of the newest one.
     pub trace: Option<String>,
     /// Where the trace is shown.
+    pub link: Option<String>,
+}
+
+/// A trace in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceLine {
+    /// From [`crate::trace::first_failing`] or [`crate::trace::slowest`].
+    pub sentence: String,
+    /// Whether anything in it failed.
+    pub failed: bool,
+    /// Where it is shown.
     pub link: Option<String>,
 }
 

@@ -9,7 +9,7 @@ mod plain;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use crate::svg::{Writer, escape};
 
@@ -170,6 +170,11 @@ fn start<'a>(tag: Tag<'a>, events: &mut Vec<Event<'a>>) {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-');
             let words = if plain { words } else { CowStr::Borrowed("") };
             events.push(Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(words))));
+        }
+        // Alignment would become a `style`, which the page's policy refuses.
+        Tag::Table(columns) => {
+            let columns = vec![Alignment::None; columns.len()];
+            events.push(Event::Start(Tag::Table(columns)));
         }
         other => events.push(Event::Start(other)),
     }

@@ -117,6 +117,28 @@ pub fn first_failing(documents: &[Value]) -> Option<String> {
     })
 }
 
+/// `2,310 ms, 2,288 of it in DynamoDB UpdateItem.`: the trace's length and where most of it went, by
+/// the time that a segment does not spend in those under it. `None` of a trace without segments.
+pub fn slowest(documents: &[Value]) -> Option<String> {
+    let waterfall = Waterfall::new(documents);
+    let own = |(i, row): (usize, &Row)| {
+        let below = waterfall.rows[i + 1..].iter();
+        let below = below.take_while(|r| r.depth > row.depth);
+        let children = below.filter(|r| r.depth == row.depth + 1);
+        row.duration_ms - children.map(|r| r.duration_ms).sum::<f64>()
+    };
+    let rows = || waterfall.rows.iter().enumerate();
+    let (_, row) = rows().max_by(|a, b| own(*a).total_cmp(&own(*b)))?;
+    let total = milliseconds(waterfall.total_ms);
+    Some(match row.depth {
+        0 => format!("{total} ms in {}.", row.name),
+        _ => {
+            let part = milliseconds(row.duration_ms);
+            format!("{total} ms, {part} of it in {}.", row.name)
+        }
+    })
+}
+
 /// Whole milliseconds from 10 on: `2,310`, `4.2`.
 fn milliseconds(ms: f64) -> String {
     number::digits(if ms >= 9.95 { ms.round() } else { ms })

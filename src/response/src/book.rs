@@ -83,6 +83,12 @@ impl Alarm {
         self.receipt.facts()
     }
 
+    /// What keeps its actions from running since its latest transition: `Alarm`, `WaitPeriod`,
+    /// `ExtensionPeriod` of CloudWatch, or a word about its file.
+    pub fn suppressed_by(&self) -> Option<&str> {
+        self.receipt.suppressed_by()
+    }
+
     /// Its present state.
     pub fn state(&self) -> State {
         self.receipt.to
@@ -325,6 +331,8 @@ impl Book {
                 member.receipt = receipt.clone();
             }
             let flipped = match transition.to {
+                // It is part of the incident, and is told when its suppressor lets it go.
+                State::Alarm if receipt.suppressed_by().is_some() => false,
                 State::Alarm => case.open.insert(receipt.alarm.clone()),
                 State::Ok => case.open.remove(name),
                 // No data is no recovery: what was open stays open.

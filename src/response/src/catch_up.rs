@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use model::{AlarmSpec, Arrival, Entry, Path, State, Time, Transition};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::engine::{Arrived, Engine};
+use crate::receive::SUPPRESSED;
 
 /// What the alarm API says of an alarm now.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Current {
     pub reason: String,
     /// `StateReasonData`, parsed; null when there is none.
     pub reason_data: Value,
+    /// `ActionsSuppressedBy`.
+    pub suppressed_by: Option<String>,
 }
 
 /// The same change is told with times that differ by less: history and events round differently.
@@ -76,11 +79,35 @@ impl Engine {
                     reason_data: current.reason_data.clone(),
                 });
             }
-            for transition in missed {
+            // Its suppressor let it go, and it is in ALARM all the same: only now it is news.
+            let held = known.is_some_and(|alarm| alarm.suppressed_by().is_some());
+            let enabled = spec(&current.alarm).is_none_or(|spec| spec.actions_enabled);
+            if missed.is_empty()
+                && held
+                && enabled
+                && (state, current.state) == (State::Alarm, State::Alarm)
+                && current.suppressed_by.is_none()
+            {
+                missed.push(Transition {
+                    alarm: current.alarm.clone(),
+                    from: State::Alarm,
+                    to: State::Alarm,
+                    at: now,
+                    reason: format!("no longer suppressed: {}", current.reason),
+                    reason_data: current.reason_data.clone(),
+                });
+            }
+            let last = missed.len().saturating_sub(1);
+            for (i, transition) in missed.into_iter().enumerate() {
+                // What kept earlier ones quiet is not known any more; the API tells of the present.
+                let by = current.suppressed_by.as_ref().filter(|_| i == last);
                 let arrival = Arrival {
                     path: Path::CatchUp,
                     late: true,
-                    message: Value::Null,
+                    message: match by {
+                        Some(by) => json!({ SUPPRESSED: by }),
+                        None => Value::Null,
+                    },
                 };
                 let spec = spec(&transition.alarm);
                 if let Arrived::New(entry) = self.receive_over(arrival, &transition, spec, now) {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::route::Routes;
-use model::{AlarmSpec, Arrival, Entry, Incident, IncidentId, Severity, State, Time, Transition};
+use model::{
+    AlarmSpec, Arrival, Entry, Incident, IncidentId, Path, Severity, State, Time, Transition,
+};
+use serde_json::{Map, Value};
 
 use crate::agenda::{self, Counts};
 use crate::book::{Alarm, Book, Flip, Uses};
@@ -12,6 +15,7 @@ use crate::chain::{self, Linked};
 use crate::inhibit::Inhibitions;
 use crate::outbox::Outgoing;
 use crate::receipt::{Name, Named, settle};
+use crate::receive::SUPPRESSED;
 use crate::rules::{Place, Rules, all_match};
 use crate::silence::Silences;
 
@@ -131,6 +135,13 @@ impl Engine {
         };
         let mut transition = transition.clone();
         settle(&mut transition.reason_data);
+        if arrival.path != Path::Local && spec.is_some_and(|spec| !spec.actions_enabled) {
+            // What comes from elsewhere passed no gate. CloudWatch would act on nothing either.
+            if !arrival.message.is_object() {
+                arrival.message = Value::Object(Map::new());
+            }
+            arrival.message[SUPPRESSED] = "actions_enabled: false".into();
+        }
         settle(&mut arrival.message);
         Arrived::New(Box::new(Entry::Received {
             transition,
@@ -522,6 +533,7 @@ impl Index {
         let unplaced = {
             !alarm.placed
                 && alarm.state() == State::Alarm
+                && alarm.suppressed_by().is_none()
                 && places
                     .iter()
                     .any(|place| !satisfied(book, rules, alarm, place))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::runbook::{Action, Gate};
+use model::runbook::{Action, Gate, Role};
 use model::{Entry, IncidentId, RunbookRef, State, Step, Time};
 
 use crate::engine::Engine;
@@ -190,8 +190,36 @@ impl Stand {
     }
 }
 
+/// Whether people of a role may let an action run at all. Who merely confirms needs no more than
+/// to be let in.
+pub fn may_approve(gate: Gate, role: Role) -> Result<(), String> {
+    match gate {
+        Gate::Approve(needed) if role < needed => Err(format!(
+            "approving it takes the role {}; you have the role {}. Ask somebody who has it",
+            needed.as_str(),
+            role.as_str()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A name as it stands on the timeline of who has shown who they are: `ada (token laptop)`.
+pub fn signed(name: &str, login: Option<&str>) -> String {
+    match login {
+        Some(login) => format!("{name} ({login})"),
+        None => name.into(),
+    }
+}
+
+/// By their login, where both have shown one: a name is only what somebody typed.
 fn same_person(a: &str, b: &str) -> bool {
-    a.trim().eq_ignore_ascii_case(b.trim())
+    fn login(name: &str) -> Option<&str> {
+        let (_, login) = name.strip_suffix(')')?.rsplit_once(" (")?;
+        Some(login)
+    }
+    let (a, b) = (a.trim(), b.trim());
+    let logins = (login(a), login(b));
+    a.eq_ignore_ascii_case(b) || matches!(logins, (Some(a), Some(b)) if a == b)
 }
 
 /// Whether what was shown when it was agreed to still holds: the file says the same, and the dry run
@@ -243,13 +271,14 @@ impl Engine {
         stands
     }
 
-    /// What got worse in an incident since then: alarms that went to ALARM. An action that runs is
-    /// stopped for that.
-    pub fn worse_since(&self, id: &IncidentId, since: Time) -> Option<String> {
+    /// What got worse in an incident since then: alarms that went to ALARM, apart from those whose
+    /// turning is what the action is about. An action that runs is stopped for that.
+    pub fn worse_since(&self, id: &IncidentId, since: Time, apart: &[String]) -> Option<String> {
         let incident = self.incident(id)?;
         let worse: Vec<&str> = incident
             .alarms
             .iter()
+            .filter(|(name, _)| !apart.contains(name))
             .filter(|(_, alarm)| alarm.state == State::Alarm && alarm.last.at > since)
             .map(|(name, _)| name.as_str())
             .collect();
@@ -264,7 +293,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use model::runbook::{Act, Role};
+    use model::runbook::Act;
 
     use super::*;
 
@@ -316,6 +345,48 @@ mod tests {
         // It expires closed.
         check(approve, "bob", 15 * 60, false);
         check(Gate::Confirm, "ada", 15 * 60, false);
+    }
+
+    #[test]
+    fn whoever_approves_has_the_role_and_a_login_tells_people_apart() {
+        let allowed = |gate, role| may_approve(gate, role).is_ok();
+        for role in [Role::Viewer, Role::Responder, Role::Admin] {
+            assert!(allowed(Gate::Confirm, role));
+            let needs = |needed| allowed(Gate::Approve(needed), role);
+            assert_eq!(needs(Role::Responder), role != Role::Viewer, "{role:?}");
+            assert_eq!(needs(Role::Admin), role == Role::Admin, "{role:?}");
+        }
+        let refused = may_approve(Gate::Approve(Role::Admin), Role::Responder).unwrap_err();
+        assert!(
+            refused.contains("takes the role admin") && refused.contains("the role responder"),
+            "{refused}"
+        );
+        let second = |a: &str, b: &str, expect: bool| {
+            let stand = after(&[(proposed(), a)]);
+            let judged = stand.may_agree(Gate::Approve(Role::Responder), b, NOW);
+            assert_eq!(judged.is_ok(), expect, "{a} {b}");
+        };
+        // Another name with the same login is the same person, whatever stands before it.
+        let hands = Some("token hands");
+        second(&signed("ada", hands), &signed("bob", hands), false);
+        second(
+            &signed("ada", hands),
+            &signed("bob (token eyes)", hands),
+            false,
+        );
+        second(
+            &signed("ada", hands),
+            &signed("bob", Some("token eyes")),
+            true,
+        );
+        // The same name with another login is not: two people are called Ada.
+        second(
+            &signed("ada", hands),
+            &signed("ada", Some("token eyes")),
+            true,
+        );
+        second("ada", &signed("bob", hands), true);
+        second(&signed("ada", None), &signed("Ada", None), false);
     }
 
     #[test]

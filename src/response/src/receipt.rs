@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::book::Facts;
 use crate::chain::Digest;
+use crate::receive::SUPPRESSED;
 
 /// The name of an alarm.
 pub(crate) type Name = Arc<str>;
@@ -166,6 +167,12 @@ impl Receipt {
             },
             alarm,
         })
+    }
+
+    /// What keeps the alarm's actions from running, as CloudWatch or its file says: then it opens
+    /// nothing and tells nobody.
+    pub fn suppressed_by(&self) -> Option<&str> {
+        self.arrival.as_ref()?.message.get(SUPPRESSED)?.as_str()
     }
 
     pub fn transition(&self) -> Transition {

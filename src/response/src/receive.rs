@@ -13,6 +13,9 @@ pub const LONGEST: usize = 256 * 1024;
 /// No message is nested deeper.
 const DEEPEST: usize = 32;
 
+/// Where an arrival says what keeps the alarm's actions from running.
+pub(crate) const SUPPRESSED: &str = "suppressed_by";
+
 /// A transition as a message tells it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -104,7 +107,7 @@ impl Message {
             }
         }
         if let Some(by) = self.suppressed_by {
-            said.insert("suppressed_by".into(), by.into());
+            said.insert(SUPPRESSED.into(), by.into());
         }
         if let Some(contributor) = self.contributor {
             let value = json!({ "id": contributor.id, "attributes": contributor.attributes });

@@ -72,6 +72,8 @@ pub enum Verdict {
     Inhibited,
     /// Kept quiet by a silence or a mute.
     Silenced,
+    /// Kept quiet by its suppressor, or because its actions are off.
+    Suppressed,
     /// OK again before anybody was told.
     Recovered,
     /// Held, and the entry is older than words for it.
@@ -238,6 +240,12 @@ impl Engine {
             };
             reasons.push(one(Verdict::NoNews, format!("{went}; {because}")));
         }
+        if let Some(by) = receipt.suppressed_by()
+            && receipt.to == State::Alarm
+        {
+            let because = suppressed_words(by);
+            reasons.push(one(Verdict::Suppressed, format!("{went}; {because}")));
+        }
         if let Some(inhibitor) = self.inhibited_by(name) {
             reasons.push(one(
                 Verdict::Inhibited,
@@ -395,6 +403,7 @@ impl std::fmt::Display for Reason {
             Verdict::Window { until: None }
             | Verdict::Inhibited
             | Verdict::Silenced
+            | Verdict::Suppressed
             | Verdict::Recovered
             | Verdict::Held
             | Verdict::NoNews
@@ -533,6 +542,22 @@ fn mismatch(matcher: &Matcher, labels: &BTreeMap<String, String>) -> String {
         None => format!("there is no label {label}"),
     };
     format!("{have}, and the route demands {}", matcher.words())
+}
+
+/// What keeps an alarm's actions from running, in words.
+fn suppressed_words(by: &str) -> String {
+    match by {
+        "Alarm" | "ALARM" => {
+            "CloudWatch suppresses its actions while its suppressor is in ALARM".into()
+        }
+        "WaitPeriod" => {
+            "CloudWatch suppresses its actions while it waits for its suppressor".into()
+        }
+        "ExtensionPeriod" => {
+            "CloudWatch suppresses its actions for a while after its suppressor left ALARM".into()
+        }
+        other => format!("its actions are suppressed ({other})"),
+    }
 }
 
 impl Explanation {

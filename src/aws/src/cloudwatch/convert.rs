@@ -338,13 +338,16 @@ pub(super) struct Described {
     configured: Option<DateTime>,
     reason: Option<String>,
     reason_data: Option<String>,
+    suppressed_by: Option<String>,
 }
 
 macro_rules! described {
-    ($kind:ty) => {
+    ($kind:ty, $suppressed_by:expr) => {
         impl From<$kind> for Described {
             fn from(alarm: $kind) -> Described {
+                let suppressed_by = $suppressed_by(&alarm);
                 Described {
+                    suppressed_by,
                     name: alarm.alarm_name,
                     state: alarm.state_value,
                     transitioned: alarm.state_transitioned_timestamp,
@@ -357,8 +360,11 @@ macro_rules! described {
         }
     };
 }
-described!(MetricAlarm);
-described!(CompositeAlarm);
+described!(MetricAlarm, |_| None);
+described!(CompositeAlarm, |alarm: &CompositeAlarm| {
+    let by = alarm.actions_suppressed_by.as_ref();
+    by.map(|by| by.as_str().to_owned())
+});
 
 /// An alarm's name and state. `since` falls back to the last evaluation that touched the state.
 pub(super) fn from_alarm(alarm: Described) -> Result<(String, AlarmStatus), String> {
@@ -378,6 +384,7 @@ pub(super) fn from_alarm(alarm: Described) -> Result<(String, AlarmStatus), Stri
             created: alarm.configured.map_or(since, |t| from_sdk_time(&t)),
             reason: alarm.reason.unwrap_or_default(),
             reason_data: parse_reason_data(alarm.reason_data.as_deref()),
+            suppressed_by: alarm.suppressed_by,
         },
     ))
 }

@@ -217,6 +217,38 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_of_an_incident_names_its_thread_and_holds_the_picture_that_it_shows() {
+        let thread = "<INC-7F3K@example.org>";
+        let raw = compose(&Letter {
+            html: Some("<img src=\"cid:INC-7F3K-1.chart@example.org\">".into()),
+            headers: ["In-Reply-To", "References"]
+                .map(|name| (name.to_string(), thread.to_string()))
+                .into(),
+            attachments: vec![attachment(
+                "chart.png",
+                "image/png",
+                Some("INC-7F3K-1.chart@example.org"),
+            )],
+            ..letter()
+        });
+        let text = String::from_utf8(raw.unwrap().data).unwrap();
+        let (head, _) = text.split_once("\r\n\r\n").unwrap();
+        for line in [
+            "In-Reply-To: <INC-7F3K@example.org>",
+            "References: <INC-7F3K@example.org>",
+        ] {
+            assert_eq!(head.lines().filter(|l| *l == line).count(), 1, "{head}");
+        }
+        for line in [
+            "Content-ID: <INC-7F3K-1.chart@example.org>",
+            "Content-Type: image/png",
+            "Content-Disposition: inline; filename=\"chart.png\"",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+    }
+
+    #[test]
     fn nobody_can_write_a_header_of_their_own() {
         let check = |spoil: fn(&mut Letter), expect: &str| {
             let mut letter = letter();

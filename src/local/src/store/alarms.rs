@@ -206,6 +206,7 @@ fn status(r: &Row<'_>) -> rusqlite::Result<AlarmStatus> {
         created: Time::from_millis(r.get(3)?),
         reason: r.get(4)?,
         reason_data: serde_json::from_str(&data).unwrap_or(Value::Null),
+        suppressed_by: None,
     })
 }
 

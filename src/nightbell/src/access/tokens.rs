@@ -24,6 +24,17 @@ pub enum Role {
     Admin,
 }
 
+/// As runbooks name it.
+impl From<Role> for model::runbook::Role {
+    fn from(role: Role) -> model::runbook::Role {
+        match role {
+            Role::Viewer => model::runbook::Role::Viewer,
+            Role::Responder => model::runbook::Role::Responder,
+            Role::Admin => model::runbook::Role::Admin,
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -143,8 +143,8 @@ async fn reconcile(State(keeper): State<Arc<Keeper>>) -> StatusCode {
 }
 
 async fn frame(keeper: &Keeper, view: &View) -> Frame {
-    if let Some(daemon) = keeper.responding.get() {
-        return crate::http::pages::frame(daemon, None).await;
+    if let Some(daemon) = keeper.daemon() {
+        return crate::http::pages::frame(&daemon, None).await;
     }
     Frame {
         estate: view
@@ -220,7 +220,7 @@ fn drifted(drift: &planner::drift::Drift) -> PlanDrift {
 async fn coverage_page(State(keeper): State<Arc<Keeper>>) -> Response {
     let view = keeper.view();
     let covered = view.coverage.clone().unwrap_or_default();
-    let findings = findings(keeper.responding.get().map(|d| &**d), &covered);
+    let findings = findings(keeper.daemon().as_deref(), &covered);
     let page = CoveragePage {
         at: view.at,
         percent: view.coverage.as_ref().map(|c| percent(c, &findings)),

@@ -83,7 +83,7 @@ impl Reconcile {
         let keeper = &self.keeper;
         let cloud = &keeper.cloud;
         let mut estate = crate::files::estate(&keeper.config, &*keeper.cloud.objects).await?;
-        if let Some(daemon) = keeper.responding.get() {
+        if let Some(daemon) = keeper.daemon() {
             let kept = switched_off(daemon.engine().silences(), now);
             estate.project.overrides.extend(kept);
         }

@@ -1,4 +1,5 @@
-//! The task `source`: looks whether the files changed, and makes `reconcile` run when they did.
+//! The task `source`: looks whether the files changed; when they did, `reconcile` runs, and the half
+//! that receives and responds begins anew.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -52,6 +53,7 @@ impl Task for Watch {
         let changed = before.is_some_and(|before| before != print);
         if changed {
             self.keeper.poke.poke();
+            self.keeper.changes.send_modify(|times| *times += 1);
         }
         Ok(Report {
             summary: match changed {

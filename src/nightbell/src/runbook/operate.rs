@@ -346,7 +346,7 @@ async fn watch(
     let name = || key.action.clone();
     match &action.act {
         Act::Redrive { queue, .. } => {
-            let worse = daemon.engine().worse_since(id, since);
+            let worse = daemon.engine().worse_since(id, since, &[]);
             if let Some(because) = worse {
                 stop(daemon, action).await?;
                 let stopped = Step::Stopped {
@@ -376,8 +376,19 @@ async fn watch(
             Ok(action.verify.as_ref().map(|(_, after)| now + *after))
         }
         Act::DisableAlarmActions { alarms, .. } => {
+            // What was to be quiet may get worse; anything else has to be heard.
+            let worse = daemon.engine().worse_since(id, since, alarms);
+            if let Some(because) = worse {
+                stop(daemon, action).await?;
+                let stopped = Step::Stopped {
+                    action: name(),
+                    because,
+                };
+                note(daemon, id, key, stopped).await?;
+                return Ok(None);
+            }
             match ends {
-                Some(ends) if now < ends => return Ok(Some(ends)),
+                Some(ends) if now < ends => return Ok(again.map(|at| at.min(ends))),
                 _ => {}
             }
             stop(daemon, action).await?;
@@ -406,7 +417,13 @@ pub async fn stop(daemon: &Daemon, action: &Action) -> ports::Result<()> {
         Act::Redrive { queue, .. } => daemon.ports.queues.stop_redrive(queue).await,
         Act::DisableAlarmActions { alarms, .. } => {
             if let Some(plane) = &daemon.ports.plane {
-                plane.switch_actions(alarms, Switch::On).await?;
+                // Those that the files keep quiet stay so.
+                let acts = |name: &&String| {
+                    let spec = daemon.spec(name);
+                    spec.is_none_or(|spec| spec.actions_enabled)
+                };
+                let names: Vec<String> = alarms.iter().filter(acts).cloned().collect();
+                plane.switch_actions(&names, Switch::On).await?;
             }
             let mut ours: Vec<Matcher> = Vec::new();
             for alarm in alarms {

@@ -97,6 +97,7 @@ impl CatchUp {
                 since: status.since,
                 reason: status.reason.clone(),
                 reason_data: status.reason_data.clone(),
+                suppressed_by: status.suppressed_by.clone(),
             })
             .collect();
         Ok((current, later))

@@ -4,13 +4,13 @@
 //! comes again when this process dies. What cannot be understood goes to the dead-letter queue with
 //! the reason. Any daemon may receive any message: a transition that comes twice counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Arrival, Entry, Time, Transition};
-use ports::{Message, NewMessage, Queues, Receive as Ask};
+use model::{Arrival, Entry, State, Time, Transition};
+use ports::{Kind, Message, NewMessage, Queues, Receive as Ask};
 use response::Arrived;
 use response::receive::{Home, Received, parse};
 use tokio_util::sync::CancellationToken;
@@ -138,10 +138,22 @@ impl Receive {
         };
         let read: Vec<Read> = messages.iter().map(|m| self.read(&m.body)).collect();
         let now = self.daemon.now();
-        taken.news = self
-            .daemon
-            .enter::<ports::Error>(|engine| Ok(self.entries(engine, &read, now)))
-            .await?;
+        let mut rest = &read[..];
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at(self.run(rest));
+            if self.hides(run) {
+                // Whoever does not hold the lease leaves it to whoever does.
+                match self.daemon.decide(now).await {
+                    Err(error) if error.kind != Kind::Conflict => return Err(error),
+                    _ => {}
+                }
+            }
+            taken.news += self
+                .daemon
+                .enter::<ports::Error>(|engine| Ok(self.entries(engine, run, now)))
+                .await?;
+            rest = after;
+        }
         if taken.news > 0 {
             self.daemon.respond.poke();
         }
@@ -155,6 +167,37 @@ impl Receive {
             queues.delete(&self.source.queue, &message.receipt).await?;
         }
         Ok(taken)
+    }
+
+    /// How many messages from here on can be taken in at once: none of them ends what another one of
+    /// them begins. What fired and ended in one batch is an incident all the same.
+    fn run(&self, read: &[Read]) -> usize {
+        let mut fired = BTreeSet::new();
+        for (i, read) in read.iter().enumerate() {
+            let Read::Transition(both) = read else {
+                continue;
+            };
+            let alarm = both.0.alarm.as_str();
+            match both.0.to {
+                State::Alarm => {
+                    fired.insert(alarm);
+                }
+                _ if fired.contains(alarm) => return i,
+                _ => {}
+            }
+        }
+        read.len()
+    }
+
+    /// Whether one of these ends what has fired and was not decided about.
+    fn hides(&self, read: &[Read]) -> bool {
+        let engine = self.daemon.engine();
+        read.iter().any(|read| match read {
+            Read::Transition(both) => {
+                both.0.to != State::Alarm && engine.awaits_decision(&both.0.alarm)
+            }
+            Read::Other | Read::Poison(_) => false,
+        })
     }
 
     /// The entries of a batch. The same transition twice in one batch is one.

@@ -21,7 +21,7 @@ use response::Outgoing;
 use tracing::Instrument;
 
 use super::{Report, Task};
-use crate::channels::{self, Channel, Message, channels};
+use crate::channels::{self, Channel, Message, Png, channels};
 use crate::daemon::Daemon;
 use crate::daemon::duty::{self, Duty, Role};
 use crate::evidence;
@@ -232,11 +232,17 @@ impl Respond {
                 .first()
                 .map_or_else(String::new, |i| i.0.clone()),
         };
+        let formatted = channels.iter().any(|c| matches!(c, Channel::Mail(_)));
+        let picture = match mail.picture.filter(|_| formatted) {
+            Some(picture) => Png::draw(picture).await,
+            None => None,
+        };
         let message = Message {
             notification,
             subject: mail.subject,
             body: mail.body,
             thread,
+            picture,
         };
         let entry = match self.over(&receiver, channels, &message).await {
             Ok(message) => {

@@ -6,7 +6,7 @@ use model::incident::IncidentAlarm;
 use model::{Incident, NotificationKind, Severity, State, Time};
 
 use super::text::{Body, WIDTH, ascii, clean};
-use super::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep};
+use super::{Alert, Context, Digest, LogLine, Mail, Measure, Recovery, RunbookStep, TraceLine};
 use crate::line::{self, Worse};
 use crate::markdown;
 use crate::number::{clock, moment};
@@ -17,6 +17,8 @@ const SUBJECT: usize = 99;
 /// Names of alarms, services, people.
 const NAME: usize = 60;
 const SENTENCE: usize = 300;
+/// So many traces are told.
+const TRACES: usize = 3;
 
 pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
     let incident = &alert.incident;
@@ -64,10 +66,7 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
     body.gap();
     body.text(0, &around(alert, lead.map(|(name, _)| name), context));
     logs(&mut body, &alert.logs);
-    if let Some(trace) = &alert.trace {
-        body.gap();
-        body.text(0, &format!("Slowest failing trace: {}", sentence_of(trace)));
-    }
+    traces(&mut body, &alert.traces);
     body.gap();
     runbook(&mut body, alert.runbook.as_ref());
     body.link(2, &incident_link(incident, context));
@@ -104,6 +103,10 @@ pub(super) fn alert(alert: &Alert, context: &Context) -> Mail {
             incident,
         ),
         body: body.finish(),
+        picture: alert
+            .measure
+            .as_ref()
+            .and_then(|measure| measure.picture(&clean(&alert.alarm, NAME), context)),
     }
 }
 
@@ -175,6 +178,7 @@ pub(super) fn recovery(recovery: &Recovery, context: &Context) -> Mail {
     Mail {
         subject: subject("ok", &incident.service, &headline, incident),
         body: body.finish(),
+        picture: None,
     }
 }
 
@@ -197,6 +201,7 @@ fn silence_over(digest: &Digest) -> Mail {
     Mail {
         subject: format!("[info] silence over: {alarms}"),
         body: body.finish(),
+        picture: None,
     }
 }
 
@@ -272,6 +277,7 @@ pub(super) fn digest(digest: &Digest, context: &Context) -> Mail {
     Mail {
         subject,
         body: body.finish(),
+        picture: None,
     }
 }
 
@@ -451,6 +457,29 @@ fn logs(body: &mut Body, logs: &[LogLine]) {
             body.text(2, &format!("trace {}", short(&clean(trace, NAME))));
         }
         if let Some(link) = &line.link {
+            body.link(2, link);
+        }
+    }
+}
+
+fn traces(body: &mut Body, traces: &[TraceLine]) {
+    let traces = &traces[..traces.len().min(TRACES)];
+    let Some(first) = traces.first() else {
+        return;
+    };
+    let kind = match first.failed {
+        true => "Slowest failing trace",
+        false => "Slowest trace",
+    };
+    body.gap();
+    if let [only] = traces {
+        body.text(0, &format!("{kind}: {}", sentence_of(&only.sentence)));
+        return;
+    }
+    body.text(0, &format!("{kind}s:"));
+    for trace in traces {
+        body.hanging(2, 4, &sentence_of(&trace.sentence));
+        if let Some(link) = &trace.link {
             body.link(2, link);
         }
     }

@@ -95,7 +95,7 @@ impl Measure {
         }
     }
 
-    fn breaches(&self, v: f64) -> bool {
+    pub(super) fn breaches(&self, v: f64) -> bool {
         match &self.alarm.threshold {
             Threshold::Number { comparison, value } => match comparison {
                 Comparison::Greater => v > *value,

@@ -3,15 +3,22 @@
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use super::{is_live, options};
+use crate::mail::unprintable;
 
 /// The whole source as plain text: paragraphs apart by an empty line, lists with `-` or numbers,
-/// code indented, the targets of links on lines of their own. Live blocks are left out.
+/// code indented, the targets of links on lines of their own. Live blocks are left out, and nothing
+/// that steers a terminal or turns the reading direction is in it.
 pub fn plain(source: &str) -> String {
-    blocks(source)
+    let text = blocks(source)
         .iter()
         .map(|b| b.text.as_str())
         .collect::<Vec<_>>()
-        .join("\n\n")
+        .join("\n\n");
+    let shown = |c: char| match c != '\n' && unprintable(c) {
+        true => ' ',
+        false => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// The first paragraph as plain text, or the first list; both where the paragraph leads to the

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use model::{Comparison, IncidentId, Missing, NotificationKind, Severity, Stat, Threshold, Unit};
 use proptest::prelude::*;
-use render::mail::{Alert, LogLine, Mail, Measure, RunbookStep};
+use render::mail::{Alert, LogLine, Mail, Measure, RunbookStep, TraceLine};
 
 use super::samples::*;
 
@@ -32,7 +32,7 @@ fn an_alert_with_nothing_gathered_is_still_a_mail() {
     let mail = Alert {
         measure: None,
         logs: Vec::new(),
-        trace: None,
+        traces: Vec::new(),
         runbook: None,
         also_in_alarm: Vec::new(),
         changed_lately: Vec::new(),
@@ -110,6 +110,66 @@ fn the_subject_says_what_was_measured() {
         },
         "no PageView for 8 hours",
     );
+}
+
+#[test]
+fn three_traces_at_most_are_told_each_with_where_it_failed_and_its_link() {
+    let mut alert = alert(NotificationKind::Opened);
+    alert.traces = [
+        ("2,310 ms", "c1"),
+        ("1,900 ms", "c2"),
+        ("800 ms", "c3"),
+        ("1 ms", "c4"),
+    ]
+    .map(|(length, ends)| trace(&format!("{length}, all of it in DynamoDB."), ends))
+    .into();
+    let mail = alert.mail(&context());
+    keeps_the_rules(&mail);
+    let at = mail.body.find("Slowest failing traces:").unwrap();
+    let told: Vec<&str> = mail.body[at..].lines().skip(1).take(7).collect();
+    let link = "  http://127.0.0.1:5000/traces/1-6a1f0b2c-8f3e4d5a6b7c8d9e0f1a2b";
+    let expect = [
+        "  2,310 ms, all of it in DynamoDB.".to_string(),
+        format!("{link}c1"),
+        "  1,900 ms, all of it in DynamoDB.".into(),
+        format!("{link}c2"),
+        "  800 ms, all of it in DynamoDB.".into(),
+        format!("{link}c3"),
+        String::new(),
+    ];
+    assert_eq!(told, expect, "{}", mail.body);
+    for trace in &mut alert.traces {
+        trace.failed = false;
+    }
+    assert!(alert.mail(&context()).body.contains("Slowest traces:"));
+}
+
+#[test]
+fn formatted_mail_shows_the_last_hour_with_its_limit_and_where_it_broke() {
+    let picture = alert(NotificationKind::Opened)
+        .mail(&context())
+        .picture
+        .unwrap();
+    assert_eq!(
+        picture.alt,
+        "counter-errors until 08:14 UTC (09:14 Berlin): now 37, limit 0"
+    );
+    let drawn = picture.chart.svg();
+    let document = roxmltree::Document::parse(&drawn).unwrap();
+    let texts: String = document.descendants().filter_map(|n| n.text()).collect();
+    assert!(
+        texts.contains("limit 0") && texts.contains("08:00"),
+        "{texts}"
+    );
+    assert!(
+        !drawn.contains("var("),
+        "a mail has no page that says colours"
+    );
+    assert_eq!(picture.chart.breaching.len(), 5);
+    // Without a value there is nothing to draw.
+    let mut silent = alert(NotificationKind::Opened);
+    silent.measure.as_mut().unwrap().values.fill(None);
+    assert_eq!(silent.mail(&context()).picture, None);
 }
 
 #[test]
@@ -192,12 +252,15 @@ proptest! {
             unit: Unit::Bytes,
             values,
             covers: std::time::Duration::from_secs(3600),
+            end: at("08:14"),
         });
         alert.logs = vec![
             LogLine { text: next(), count: 2, trace: Some(next()), link: Some(next()) },
             LogLine { text: next(), count: u64::MAX / 2, trace: None, link: None },
         ];
-        alert.trace = Some(next());
+        alert.traces = [true, false, false, true]
+            .map(|failed| TraceLine { sentence: next(), failed, link: Some(next()) })
+            .into();
         alert.runbook = Some(RunbookStep {
             title: next(), number: 1, of: 1, heading: next(), markdown: next(),
         });
@@ -205,7 +268,12 @@ proptest! {
         alert.changed_lately = vec![(next(), at("08:00"))];
         alert.acknowledge_link = Some(next());
         alert.missing = vec![next()];
-        keeps_the_rules(&alert.mail(&context()));
+        let mail = alert.mail(&context());
+        keeps_the_rules(&mail);
+        if let Some(picture) = mail.picture {
+            let drawn = picture.chart.svg();
+            prop_assert!(roxmltree::Document::parse(&drawn).is_ok(), "{drawn}");
+        }
 
         let mut recovery = recovery();
         recovery.incident.service = next();

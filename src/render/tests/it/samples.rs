@@ -10,7 +10,7 @@ use model::{
     Notification, NotificationId, NotificationKind, RunbookRef, Severity, Stat, State, Threshold,
     Time, Transition, Unit, Watch,
 };
-use render::mail::{Alert, Context, Digest, LogLine, Measure, Recovery, RunbookStep};
+use render::mail::{Alert, Context, Digest, LogLine, Measure, Recovery, RunbookStep, TraceLine};
 
 pub fn at(clock: &str) -> Time {
     Time::parse(&format!("2026-01-05T{clock}:00Z")).expect("a clock time")
@@ -124,6 +124,17 @@ pub fn measure() -> Measure {
         unit: Unit::Count,
         values,
         covers: Duration::from_secs(3600),
+        end: at("08:14"),
+    }
+}
+
+pub fn trace(sentence: &str, ends: &str) -> TraceLine {
+    TraceLine {
+        sentence: sentence.into(),
+        failed: true,
+        link: Some(format!(
+            "http://127.0.0.1:5000/traces/1-6a1f0b2c-8f3e4d5a6b7c8d9e0f1a2b{ends}"
+        )),
     }
 }
 
@@ -140,7 +151,7 @@ pub fn alert(kind: NotificationKind) -> Alert {
             trace: Some("1-6a1f0b2c-8f3e4d5a6b7c8d9e0f1a2bc2".into()),
             link: Some("http://127.0.0.1:5000/traces/1-6a1f0b2c-8f3e4d5a6b7c8d9e0f1a2bc2".into()),
         }],
-        trace: Some("2,310 ms, 2,288 of it in DynamoDB UpdateItem.".into()),
+        traces: vec![trace("2,310 ms, 2,288 of it in DynamoDB UpdateItem.", "c2")],
         runbook: Some(RunbookStep {
             title: "The counter answers errors".into(),
             number: 1,

@@ -11,4 +11,5 @@ mod messages;
 mod properties;
 mod quiet;
 mod script;
+mod suppressed;
 mod timelines;

@@ -286,6 +286,7 @@ fn current(alarm: &str, state: State, since: Time) -> Current {
         since,
         reason: "now".into(),
         reason_data: Value::Null,
+        suppressed_by: None,
     }
 }
 

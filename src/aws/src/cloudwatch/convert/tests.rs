@@ -1,4 +1,4 @@
-use aws_sdk_cloudwatch::types::MessageData;
+use aws_sdk_cloudwatch::types::{ActionsSuppressedBy, MessageData};
 use model::{StatisticSet, Unit};
 use serde_json::json;
 
@@ -257,14 +257,17 @@ fn alarms_of_both_kinds_read_alike() {
             created: Time::from_secs(10),
             reason: "Threshold Crossed".into(),
             reason_data: json!({ "version": "1.0" }),
+            suppressed_by: None,
         }
     );
     let composite = CompositeAlarm::builder()
         .alarm_name("counter-down")
         .state_value(StateValue::InsufficientData)
         .state_updated_timestamp(DateTime::from_secs(30))
+        .actions_suppressed_by(ActionsSuppressedBy::WaitPeriod)
         .build();
     let (_, status) = from_alarm(composite.into()).unwrap();
+    assert_eq!(status.suppressed_by.as_deref(), Some("WaitPeriod"));
     assert_eq!(
         (status.since, status.created),
         (Time::from_secs(30), Time::from_secs(30))

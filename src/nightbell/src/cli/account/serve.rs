@@ -18,7 +18,7 @@ use super::{lacking, unavailable};
 use crate::access::{Access, Tokens};
 use crate::cloud::connect;
 use crate::keeper::{Keeper, Options, Writes, http, start};
-use crate::serving::{self, Serving};
+use crate::serving::{self, Serving, Standing};
 use crate::tasks::receive::Pace;
 
 /// `nightbell serve`
@@ -189,15 +189,29 @@ async fn serve(global: &Global, arguments: &ServeCommand, project: &Project) -> 
                     })
                     .unwrap_or_default(),
             };
-            Some(Serving::start(options, &stop).await?)
+            let shown = keeper.clone();
+            let dress = move |serving: &Serving| {
+                serving.show(shown.watched_statuses());
+                let gateway = crate::services::Gateway::default();
+                crate::http::router(
+                    serving.daemon.clone(),
+                    gateway,
+                    address,
+                    Some(shown.clone()),
+                )
+            };
+            Some(Standing::start(options, &stop, Box::new(dress)).await?)
         }
         _ => None,
     };
     if let Some(serving) = &serving {
         let suites = crate::files::suites(&global.config, &*objects).await?;
-        crate::proofs::test_behind(serving.daemon.clone(), suites);
+        crate::proofs::test_behind(serving.daemon(), suites);
         // Set once, before anything is answered, or written to the account.
-        let _ = keeper.responding.set(serving.daemon.clone());
+        let _ = keeper.responding.set(serving.clone());
+        let changed = keeper.changes.subscribe();
+        let (config, objects) = (keeper.config.clone(), keeper.cloud.objects.clone());
+        tokio::spawn(serving.clone().follow(config, objects, changed));
     }
     let driver = start(&keeper, &stop);
     let router = match &serving {
@@ -208,10 +222,8 @@ async fn serve(global: &Global, arguments: &ServeCommand, project: &Project) -> 
             http::router(keeper.clone(), address, &project.console_url, access)
         }
         Some(serving) => {
-            serving.show(keeper.watched_statuses());
-            let daemon = &serving.daemon;
-            let gateway = crate::services::Gateway::default();
-            crate::http::router(daemon.clone(), gateway, address, Some(keeper.clone()))
+            serving.show(keeper.watched_statuses()).await;
+            serving.router()
         }
     };
     if global.json {

@@ -88,7 +88,7 @@ impl<'e> Response<'e> {
                 measure: None,
                 children: Vec::new(),
                 logs: Vec::new(),
-                trace: None,
+                traces: Vec::new(),
                 runbook: None,
                 also_in_alarm: Vec::new(),
                 changed_lately: Vec::new(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use model::runbook::{Gate, Live};
 use model::{IncidentId, Time};
 use response::operate::{ActionRef, Stand};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::incidents::parse;
+use crate::access::Caller;
 use crate::acts;
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
@@ -103,13 +104,14 @@ pub async fn list(
 ///
 /// Queries run with the incident's window, and their answers are kept on the timeline. An action is
 /// proposed, which shows what it would do; it runs once it is confirmed, or approved by a second
-/// person, within fifteen minutes.
+/// person who has the role that the runbook names, within fifteen minutes.
 #[utoipa::path(post, path = "/incidents/{id}/steps/{n}", tag = "incidents",
     params(("id" = String, Path, description = "INC-7F3K"), ("n" = usize, Path, description = "The step, from 1")),
     request_body = StepRequest,
     responses((status = 200, body = StepAnswer), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn work(
     State(daemon): State<Arc<Daemon>>,
+    Extension(caller): Extension<Caller>,
     Path((id, step)): Path<(String, usize)>,
     sent: Bytes,
 ) -> Result<Json<StepAnswer>, Problem> {
@@ -123,6 +125,8 @@ pub async fn work(
             action: request.action,
             what: what(&request.what)?,
             by: request.by,
+            login: caller.login(),
+            role: caller.role.into(),
             reason: request.reason,
         },
     )

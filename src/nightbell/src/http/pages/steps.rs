@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,6 +12,7 @@ use response::operate::{ActionRef, Stand};
 use serde::Deserialize;
 
 use super::{Refusal, show};
+use crate::access::Caller;
 use crate::console::view::{Link, Problem, StepWork};
 use crate::daemon::Daemon;
 use crate::http::api::steps::what;
@@ -71,12 +73,15 @@ fn buttons(name: &str, gate: Gate, stand: &Stand) -> (String, Vec<(&'static str,
     match stand {
         Stand::Idle => (String::new(), propose()),
         Stand::Proposed(proposal) => {
-            let word = match gate {
-                Gate::Confirm => "Confirm",
-                Gate::Approve(_) => "Approve",
+            let (word, whose) = match gate {
+                Gate::Confirm => ("Confirm", String::new()),
+                Gate::Approve(role) => (
+                    "Approve",
+                    format!("; a second person with the role {} approves", role.as_str()),
+                ),
             };
             let state = format!(
-                "proposed by {} until {} UTC: {}",
+                "proposed by {} until {} UTC: {}{whose}",
                 proposal.by,
                 proposal.expires.clock(),
                 proposal.dry_run
@@ -119,13 +124,14 @@ pub struct Sent {
 /// `POST /incidents/{id}/steps/{n}`
 pub async fn act(
     State(daemon): State<Arc<Daemon>>,
+    Extension(caller): Extension<Caller>,
     Path((id, step)): Path<(String, usize)>,
     sent: Result<Form<Sent>, FormRejection>,
 ) -> Response {
     let href = format!("/incidents/{}", crate::http::segment(&id));
-    let refused = |detail: String| {
+    let refused = |status: u16, detail: String| {
         Refusal::Missing(Problem {
-            status: 400,
+            status,
             title: "Nothing was done".into(),
             detail,
             link: Some(Link {
@@ -138,7 +144,7 @@ pub async fn act(
         Ok(Form(sent)) if sent.csrf == daemon.form_token => sent,
         _ => {
             let detail = "The page was older than the daemon. Open the incident again.";
-            let stale = refused(detail.into());
+            let stale = refused(400, detail.into());
             return show(&daemon, async |_| Err(stale)).await;
         }
     };
@@ -148,6 +154,8 @@ pub async fn act(
         action: Some(sent.action).filter(|a| !a.is_empty()),
         what,
         by: sent.by,
+        login: caller.login(),
+        role: caller.role.into(),
         reason: String::new(),
     });
     let done = match request {
@@ -157,7 +165,7 @@ pub async fn act(
     match done {
         Ok(_) => Redirect::to(&href).into_response(),
         Err(problem) => {
-            let refusal = refused(problem.detail);
+            let refusal = refused(problem.status, problem.detail);
             show(&daemon, async |_| Err(refusal)).await
         }
     }

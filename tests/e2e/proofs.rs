@@ -117,3 +117,33 @@ async fn a_drill_and_what_nobody_watches_are_shown() {
     assert!(found["percent"].as_f64().unwrap() < 100.0);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incidents_trace_is_one_of_its_own_service() {
+    let data = tempfile::tempdir().unwrap();
+    let world = World::start(data.path()).await;
+    let missing = world.get("/svc/resize/images/none").await.status().as_u16();
+    assert!((400..500).contains(&missing), "{missing}");
+    world.break_counter("10m").await;
+    world.live(2).await;
+    let daemon = &world.app.daemon;
+    daemon.flush().await;
+    let hour = Duration::from_secs(3_600);
+    let span = model::Span::new(daemon.now() - hour, daemon.now() + hour);
+    let of = async |service: &str| -> Vec<String> {
+        let found = nightbell::evidence::failed_traces(daemon, service, span).await;
+        found.unwrap().into_iter().map(|t| t.name).collect()
+    };
+    let (counter, resize) = (of("counter").await, of("resize").await);
+    assert!(
+        !counter.is_empty() && counter.iter().all(|n| n.contains("counter")),
+        "{counter:?}"
+    );
+    assert!(
+        !resize.is_empty() && resize.iter().all(|n| n.contains("resize")),
+        "{resize:?}"
+    );
+    // A service without functions has no traces of its own.
+    assert_eq!(of("nothing").await.len(), counter.len() + resize.len());
+    world.stop().await;
+}

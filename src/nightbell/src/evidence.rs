@@ -2,7 +2,7 @@
 //!
 //! Gathered under a budget: whatever is late is named in the mail as missing, and the mail goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -93,7 +93,7 @@ pub async fn late(daemon: &Daemon, notification: &Notification) -> ports::Result
     let gather = async {
         let (lines, traces, changed) = tokio::join!(
             error_lines(daemon, &incident.service, span),
-            slowest_traces(daemon, span, latency),
+            slowest_traces(daemon, &incident.service, span, latency),
             changes(daemon, &incident),
         );
         let mut found: Vec<String> = Vec::new();
@@ -275,16 +275,8 @@ pub async fn measure(
 
 /// The error lines of a service's functions, alike ones together, newest first.
 pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::Result<ErrorLines> {
-    let (one, several) = (
-        format!("{service}.function"),
-        format!("{service}.functions."),
-    );
-    let variables = &daemon.estate.project.variables;
-    let functions = variables
-        .iter()
-        .filter(|(key, _)| **key == one || key.starts_with(&several));
     let mut events = Vec::new();
-    for (_, function) in functions {
+    for function in functions(daemon, service) {
         let query = LogQuery {
             group: format!("/aws/lambda/{function}"),
             span,
@@ -300,26 +292,53 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
     })
 }
 
-/// The traces of a span that failed, the slowest first.
+/// The functions that the project file names for a service.
+fn functions<'d>(daemon: &'d Daemon, service: &str) -> impl Iterator<Item = &'d str> {
+    let (one, several) = (
+        format!("{service}.function"),
+        format!("{service}.functions."),
+    );
+    let variables = daemon.estate.project.variables.iter();
+    variables
+        .filter(move |(key, _)| **key == one || key.starts_with(&several))
+        .map(|(_, function)| function.as_str())
+}
+
+/// The traces of a span that failed, the slowest first: those that a service's functions were
+/// part of, or any where it has none.
 pub async fn failed_traces(
     daemon: &Daemon,
+    service: &str,
     span: Span,
 ) -> ports::Result<Vec<ports::traces::TraceSummary>> {
-    traces(daemon, span, true).await
+    traces(daemon, service, span, true).await
 }
 
 async fn traces(
     daemon: &Daemon,
+    service: &str,
     span: Span,
     failed: bool,
 ) -> ports::Result<Vec<ports::traces::TraceSummary>> {
-    let filter = TraceFilter {
-        span,
-        failed,
-        service: None,
-        limit: 50,
-    };
-    let mut found = daemon.ports.traces.summaries(&filter).await?;
+    let mut through: Vec<Option<String>> = functions(daemon, service)
+        .map(|function| Some(function.to_owned()))
+        .collect();
+    if through.is_empty() {
+        through.push(None);
+    }
+    let mut found = Vec::new();
+    for service in through {
+        let filter = TraceFilter {
+            span,
+            failed,
+            service,
+            limit: 50,
+        };
+        found.extend(daemon.ports.traces.summaries(&filter).await?);
+    }
+    // One may go through several functions of a service.
+    let mut seen = BTreeSet::new();
+    found.retain(|trace| seen.insert(trace.id.clone()));
     let seconds = |t: &ports::traces::TraceSummary| t.duration.unwrap_or(0.0);
     found.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
     Ok(found)
@@ -355,7 +374,7 @@ async fn alert(
             }
         }),
         within(error_lines(daemon, &service, span)),
-        within(slowest_traces(daemon, span, latency)),
+        within(slowest_traces(daemon, &service, span, latency)),
         within(changes(daemon, &incident)),
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
@@ -437,13 +456,14 @@ fn is_of_time(spec: &AlarmSpec) -> bool {
 /// The slowest traces that failed, at most three; where none did and it is about time, the slowest.
 async fn slowest_traces(
     daemon: &Daemon,
+    service: &str,
     span: Span,
     latency: bool,
 ) -> ports::Result<Vec<TraceLine>> {
-    let mut found = failed_traces(daemon, span).await?;
+    let mut found = failed_traces(daemon, service, span).await?;
     let failed = !found.is_empty();
     if !failed && latency {
-        found = traces(daemon, span, false).await?;
+        found = traces(daemon, service, span, false).await?;
     }
     let asked = found.iter().take(TRACES);
     let asked = asked.map(|trace| daemon.ports.traces.get(&trace.id));

@@ -128,7 +128,7 @@ pub async fn one(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> R
             chart_title,
             chart,
             logs: logs(&daemon, &incident.service, span).await,
-            trace: trace(&daemon, span).await,
+            trace: trace(&daemon, &incident.service, span).await,
             changes: changes(&daemon, &incident).await,
             runbook,
             work: super::steps::work(&daemon, &incident.id),
@@ -310,14 +310,14 @@ async fn logs(daemon: &Daemon, service: &str, span: Span) -> Evidence<Vec<LogLin
     }
 }
 
-async fn trace(daemon: &Daemon, span: Span) -> Evidence<TraceView> {
-    let slowest = match evidence::failed_traces(daemon, span).await {
+async fn trace(daemon: &Daemon, service: &str, span: Span) -> Evidence<TraceView> {
+    let slowest = match evidence::failed_traces(daemon, service, span).await {
         Err(error) => return Evidence::Failed(error.to_string()),
         Ok(found) => found.into_iter().next(),
     };
     let Some(slowest) = slowest else {
         return Evidence::Nothing(format!(
-            "No failed trace between {} and {} UTC.",
+            "No failed trace of {service} between {} and {} UTC.",
             span.start.clock(),
             span.end.clock()
         ));

@@ -10,7 +10,7 @@ export async function announcement(browser, server, shoot) {
   const complaints = await watch(context);
   const page = await context.newPage();
   const url = `${server.url}/svc/announcement/`;
-  const ready = () => page.locator("body[data-ready=yes]").waitFor({ timeout: 20_000 });
+  const ready = () => page.locator("body[data-ready=yes]").waitFor({ timeout: 60_000 });
   await open(page, url, { texts: ["Upcoming", "Be told"] });
   await ready();
   await accessible(page);
@@ -23,7 +23,7 @@ export async function announcement(browser, server, shoot) {
   await page.getByText("Please sign in first").waitFor();
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("button", { name: /paula/ }).click();
-  await page.waitForURL(url, { timeout: 20_000 });
+  await page.waitForURL(url, { timeout: 60_000 });
   await ready();
   await page.locator("#admin").waitFor();
   assert.equal(new URL(page.url()).search, "", "the code does not stay in the address");
@@ -31,11 +31,11 @@ export async function announcement(browser, server, shoot) {
   // What cannot be used is said at its field.
   await contact.fill("ann");
   await page.getByRole("button", { name: "Subscribe" }).click();
-  await page.getByText("email: expected a mail address").waitFor({ timeout: 20_000 });
+  await page.getByText("email: expected a mail address").waitFor({ timeout: 60_000 });
   assert.equal(await contact.getAttribute("aria-invalid"), "true");
   await contact.fill("ann@example.org");
   await page.getByRole("button", { name: "Subscribe" }).click();
-  await page.getByText("Look into your messages").waitFor({ timeout: 20_000 });
+  await page.getByText("Look into your messages").waitFor({ timeout: 60_000 });
 
   // The link in the mail asks, and its button confirms.
   const link = await until("the mail to confirm", 20, async () => linkIn(server, "Please confirm", "/confirm?"));
@@ -44,7 +44,7 @@ export async function announcement(browser, server, shoot) {
   await accessible(small);
   await fitsAPhone(small);
   await small.getByRole("button", { name: "Yes, tell me" }).click();
-  await small.getByText("You will be told of new events.").waitFor({ timeout: 20_000 });
+  await small.getByText("You will be told of new events.").waitFor({ timeout: 60_000 });
 
   const title = "Open <b>day</b> & night";
   await page.getByLabel("Title").fill(title);
@@ -52,7 +52,7 @@ export async function announcement(browser, server, shoot) {
   await page.getByLabel("Day").fill(new Date(Date.now() + 40 * 86_400_000).toISOString().slice(0, 10));
   await page.getByLabel("Place").fill("Town hall");
   await page.getByRole("button", { name: "Announce" }).click();
-  await page.getByText("The event is announced").waitFor({ timeout: 20_000 });
+  await page.getByText("The event is announced").waitFor({ timeout: 60_000 });
   const card = page.locator("#events li", { hasText: title });
   await card.getByText("<script>alert(1)</script>").waitFor();
   await shoot(page, "events");
@@ -66,11 +66,11 @@ export async function announcement(browser, server, shoot) {
 
   page.once("dialog", (dialog) => dialog.accept());
   await card.getByRole("button", { name: "Cancel event" }).click();
-  await page.getByText("The event is cancelled").waitFor({ timeout: 20_000 });
+  await page.getByText("The event is cancelled").waitFor({ timeout: 60_000 });
   await until("the cancellation", 20, async () => linkIn(server, `Cancelled: ${title}`, "/unsubscribe?"));
 
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL(url, { timeout: 20_000 });
+  await page.waitForURL(url, { timeout: 60_000 });
   await ready();
   assert.equal(await page.locator("#admin").isVisible(), false);
   // What the browser reports of the field that could not be used.

@@ -46,12 +46,16 @@ export async function open(page, url, { status = 200, texts = [] } = {}) {
   assert.equal(answer.status(), status, `${url}: status`);
   const policy = answer.headers()["content-security-policy"] ?? "";
   assert.match(policy, /script-src|default-src/, `${url}: a policy says which scripts run`);
-  const body = await page.locator("body").innerText();
-  for (const text of texts) {
-    const found = text instanceof RegExp ? text.test(body) : body.includes(text);
-    assert.ok(found, `${url}: lacks ${text} in:\n${body}`);
+  // What a page fetches for itself comes after it has loaded.
+  const found = (body, text) => (text instanceof RegExp ? text.test(body) : body.includes(text));
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const body = await page.locator("body").innerText();
+    const missing = texts.find((text) => !found(body, text));
+    if (missing === undefined) return body;
+    assert.ok(Date.now() < end, `${url}: lacks ${missing} in:\n${body}`);
+    await page.waitForTimeout(100);
   }
-  return body;
 }
 
 /** Asserts that nothing sticks out at the width of a small phone. */

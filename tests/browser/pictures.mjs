@@ -20,7 +20,7 @@ export async function pictures(browser, server, shoot) {
     { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") },
   ];
   await page.setInputFiles("#files", files.slice(0, 1));
-  await page.locator(".card").first().waitFor({ timeout: 20_000 });
+  await page.locator(".card").first().waitFor({ timeout: 60_000 });
 
   // Several at once by dropping; one of them is refused, and says why.
   const dropped = await page.evaluateHandle((all) => {
@@ -29,8 +29,8 @@ export async function pictures(browser, server, shoot) {
     return data;
   }, files.slice(1).map((f) => ({ name: f.name, type: f.mimeType, bytes: [...f.buffer] })));
   await page.dispatchEvent("#drop", "drop", { dataTransfer: dropped });
-  await page.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 20_000 });
-  await page.locator("#queue .bad", { hasText: "no JPEG, PNG, WebP or GIF" }).waitFor({ timeout: 20_000 });
+  await page.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 60_000 });
+  await page.locator("#queue .bad", { hasText: "no JPEG, PNG, WebP or GIF" }).waitFor({ timeout: 60_000 });
   await until("both thumbnails", 20, () => page.evaluate(() => {
     const all = [...document.querySelectorAll(".card img")];
     return all.length === 2 && all.every((i) => i.complete && i.naturalWidth > 0);
@@ -47,10 +47,10 @@ export async function pictures(browser, server, shoot) {
   const dawn = page.locator(".card", { hasText: "dawn.png" });
   await dawn.getByLabel("Width in pixels for dawn.png").fill("450");
   await dawn.getByRole("button", { name: "Resize" }).click();
-  await dawn.getByRole("link", { name: "450", exact: true }).waitFor({ timeout: 20_000 });
+  await dawn.getByRole("link", { name: "450", exact: true }).waitFor({ timeout: 60_000 });
   await dawn.getByLabel("Width in pixels for dawn.png").fill("2000");
   await dawn.getByRole("button", { name: "Resize" }).click();
-  await dawn.getByRole("link", { name: "2000 (is 640)" }).waitFor({ timeout: 20_000 });
+  await dawn.getByRole("link", { name: "2000 (is 640)" }).waitFor({ timeout: 60_000 });
 
   // The short link is in the clipboard, and leads to the picture.
   await dawn.getByRole("button", { name: "Copy link" }).click();
@@ -68,13 +68,13 @@ export async function pictures(browser, server, shoot) {
   await dawn.getByRole("button", { name: "Delete dawn.png" }).click();
   await until("the delete", 20, async () => (await fetch(link)).status === 404);
   await page.reload();
-  await page.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 20_000 });
+  await page.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 60_000 });
   assert.equal(await page.locator(".card").count(), 1);
 
   // Somebody else sees the picture, and cannot change it.
   const other = await (await browser.newContext()).newPage();
   await other.goto(url);
-  await other.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 20_000 });
+  await other.locator(".card", { hasText: "dusk.png" }).waitFor({ timeout: 60_000 });
   assert.equal(await other.getByRole("button", { name: /^Delete/ }).count(), 0);
 
   // What was asked for: the file that is no picture.

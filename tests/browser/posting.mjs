@@ -10,7 +10,7 @@ export async function posting(browser, server, shoot) {
   const page = await context.newPage();
   const gallery = `${server.url}/svc/posting/`;
   const admin = `${server.url}/svc/posting/admin`;
-  const ready = () => page.locator("body[data-ready=yes]").waitFor({ timeout: 20_000 });
+  const ready = () => page.locator("body[data-ready=yes]").waitFor({ timeout: 60_000 });
   await open(page, gallery, { texts: ["Spooky Days"] });
   await ready();
   await page.getByText("Nothing is posted yet").waitFor();
@@ -23,7 +23,7 @@ export async function posting(browser, server, shoot) {
   assert.equal(await page.locator("#inside").isVisible(), false, "only admins see what is inside");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("button", { name: /ada/ }).click();
-  await page.waitForURL(admin, { timeout: 20_000 });
+  await page.waitForURL(admin, { timeout: 60_000 });
   await ready();
   await page.locator("#inside").waitFor();
   assert.equal(new URL(page.url()).search, "", "the code does not stay in the address");
@@ -34,11 +34,11 @@ export async function posting(browser, server, shoot) {
   await page.locator("input[name=date]").fill("2026-01-14");
   await day.fill("not a Day");
   await page.getByRole("button", { name: "Draw and post" }).click();
-  await page.getByText("`day` cannot be used").waitFor({ timeout: 20_000 });
+  await page.getByText("`day` cannot be used").waitFor({ timeout: 60_000 });
   assert.equal(await day.getAttribute("aria-invalid"), "true");
   await day.fill("");
   await page.getByRole("button", { name: "Draw and post" }).click();
-  await page.getByText("It is queued").waitFor({ timeout: 20_000 });
+  await page.getByText("It is queued").waitFor({ timeout: 60_000 });
   const posted = page.locator("#jobs .posted");
   for (const begun = Date.now(); (await posted.count()) < 2; ) {
     assert.ok(Date.now() - begun < 30_000, "both pictures are posted");
@@ -76,7 +76,7 @@ export async function posting(browser, server, shoot) {
 
   await open(page, admin, { texts: ["Gallery"] });
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL(admin, { timeout: 20_000 });
+  await page.waitForURL(admin, { timeout: 60_000 });
   await ready();
   assert.equal(await page.locator("#inside").isVisible(), false);
   // What the browser reports of the field that could not be used.

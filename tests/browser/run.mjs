@@ -90,7 +90,7 @@ async function story() {
 
   say("the counter's page shows its count");
   await page.goto(at("/svc/counter/"));
-  await page.waitForFunction(() => /\d/.test(document.getElementById("count")?.textContent ?? ""), null, { timeout: 20_000 });
+  await page.waitForFunction(() => /\d/.test(document.getElementById("count")?.textContent ?? ""), null, { timeout: 60_000 });
 
   say("pictures are dropped, resized, shared, deleted and taken back");
   await pictures(browser, server, async (shown, name) => {
@@ -120,7 +120,7 @@ async function story() {
   await page.getByLabel("Error rate").fill("1");
   await page.getByLabel("For", { exact: true }).fill("30m");
   await page.getByRole("button", { name: "Break it" }).click();
-  await page.getByText("Active now").waitFor({ timeout: 20_000 });
+  await page.getByText("Active now").waitFor({ timeout: 60_000 });
   const faults = await server.json("/api/v1/faults");
   assert.equal(faults.counter?.error_rate, 1);
 
@@ -208,7 +208,7 @@ async function story() {
   say("acknowledge and mend without script, and recover");
   await open(plainPage, at(`/incidents/${incident.id}`));
   await plainPage.getByRole("button", { name: "Acknowledge" }).click();
-  await plainPage.getByText(/acknowledged by/).first().waitFor({ timeout: 20_000 });
+  await plainPage.getByText(/acknowledged by/).first().waitFor({ timeout: 60_000 });
   await open(plainPage, at("/faults"));
   await plainPage.getByRole("button", { name: /^Clear/ }).first().click();
   await plainPage.waitForLoadState();

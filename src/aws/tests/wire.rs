@@ -9,10 +9,12 @@
 use std::time::Duration;
 
 use aws::{CloudWatch, Logs, Settings, Tables, XRay};
-use model::{Datum, MetricId, MetricStat, Resolution, Span, Stat, State, Time, Unit, Values};
+use model::{
+    Datum, LogValue, MetricId, MetricStat, Resolution, Span, Stat, State, Time, Unit, Values,
+};
 use ports::{
-    Alarms, Documents, Key, Kind, LogQuery, Logs as _, Metrics, Retry, SeriesQuery, TraceFilter,
-    Traces,
+    Alarms, Documents, InsightsQuery, Key, Kind, LogQuery, Logs as _, Metrics, Retry, SeriesQuery,
+    TraceFilter, Traces,
 };
 
 #[path = "wire/stand_in.rs"]
@@ -452,4 +454,76 @@ async fn a_document_that_x_ray_does_not_process_is_named() {
         (error.kind, error.subject.as_str()),
         (Kind::Invalid, "00000000000000ab")
     );
+}
+
+#[tokio::test]
+async fn a_logs_insights_query_is_started_waited_for_and_read() {
+    let aws = StandIn::start(
+        1,
+        [
+            json(200, r#"{"queryId":"q-1"}"#),
+            json(200, r#"{"status":"Scheduled","results":[]}"#),
+            json(200, r#"{"status":"Running","results":[[{"field":"n","value":"1"}]]}"#),
+            json(
+                200,
+                r#"{"status":"Complete","statistics":{"recordsMatched":3.0,"recordsScanned":90.0,"bytesScanned":9000.0},
+                "results":[[{"field":"level","value":"ERROR"},{"field":"n","value":"2"},{"field":"@ptr","value":"CmE="}],
+                           [{"field":"n","value":"1"},{"field":"@ptr","value":"CmI="}]]}"#,
+            ),
+        ],
+    )
+    .await;
+    let asked = InsightsQuery {
+        groups: vec!["/aws/lambda/a".into(), "/aws/lambda/b".into()],
+        text: "stats count(*) as n by level".into(),
+        span: Span::new(START, after(3_600)),
+    };
+    let table = Logs::new(&aws.config).insights(&asked).await.unwrap();
+    let table = table.unwrap();
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["level", "n"]);
+    let text = |t: &str| LogValue::Text(t.into());
+    assert_eq!(
+        table.rows,
+        [
+            vec![text("ERROR"), text("2")],
+            vec![LogValue::Missing, text("1")]
+        ]
+    );
+    assert_eq!((table.scanned, table.matched), (90, 3));
+    assert_eq!(aws.targets().len(), 4);
+    let sent = |i: usize| serde_json::from_str::<serde_json::Value>(&aws.body(i)).unwrap();
+    assert_eq!(
+        sent(0),
+        serde_json::json!({
+            "logGroupNames": ["/aws/lambda/a", "/aws/lambda/b"],
+            "queryString": "stats count(*) as n by level",
+            "startTime": START.secs(),
+            "endTime": START.secs() + 3_600,
+        })
+    );
+    assert_eq!(sent(3), serde_json::json!({ "queryId": "q-1" }));
+}
+
+#[tokio::test]
+async fn a_logs_insights_query_that_ends_badly_is_an_error_and_a_wrong_one_says_why() {
+    let asked = InsightsQuery {
+        groups: vec!["/aws/lambda/a".into()],
+        text: "fields @message".into(),
+        span: Span::new(START, after(60)),
+    };
+    for status in ["Failed", "Cancelled", "Timeout"] {
+        let ended = format!(r#"{{"status":"{status}","results":[]}}"#);
+        let answers = [json(200, r#"{"queryId":"q-1"}"#), json(200, &ended)];
+        let aws = StandIn::start(1, answers).await;
+        let error = Logs::new(&aws.config).insights(&asked).await.unwrap_err();
+        assert!(error.to_string().contains("/aws/lambda/a"), "{error}");
+        assert_eq!(error.kind, Kind::Invalid, "{status}");
+    }
+    let refused = r#"{"__type":"MalformedQueryException","message":"unexpected symbol found"}"#;
+    let aws = StandIn::start(1, [json(400, refused)]).await;
+    let error = Logs::new(&aws.config).insights(&asked).await.unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    let told = format!("{error}: {source:?}");
+    assert!(told.contains("unexpected symbol found"), "{told}");
 }

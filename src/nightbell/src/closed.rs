@@ -11,26 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{Datum, MetricId, Span, Time};
-use ports::{Clock, MetricFilter, Metrics, Point, Result, Series, SeriesQuery};
+use ports::{Clock, MetricFilter, Metrics, Point, Result, Series, SeriesQuery, Spared};
 
 /// Data may arrive for so long after its period; CloudWatch says that most takes two minutes.
 const LATE: Duration = Duration::from_secs(5 * 60);
 /// Series and points that are kept; the series that was asked longest ago goes first.
 const SERIES: usize = 2_000;
 const POINTS: usize = 1_000_000;
-
-/// What the cache spared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Saved {
-    /// Metrics that were asked for.
-    pub asked: u64,
-    /// Of these answered without a request.
-    pub spared: u64,
-    /// Calls of the adapter that were not made, as nothing was left to fetch.
-    pub calls: u64,
-    /// Periods that came from the cache.
-    pub periods: u64,
-}
 
 /// [`Metrics`] that remembers what is over.
 pub struct Closed {
@@ -76,17 +63,6 @@ impl Closed {
             spared: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             periods: AtomicU64::new(0),
-        }
-    }
-
-    /// What it spared so far.
-    pub fn saved(&self) -> Saved {
-        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        Saved {
-            asked: read(&self.asked),
-            spared: read(&self.spared),
-            calls: read(&self.calls),
-            periods: read(&self.periods),
         }
     }
 
@@ -222,6 +198,16 @@ impl Metrics for Closed {
     async fn list(&self, filter: &MetricFilter) -> Result<Vec<MetricId>> {
         self.inner.list(filter).await
     }
+
+    fn spared(&self) -> Option<Spared> {
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Some(Spared {
+            asked: read(&self.asked),
+            metrics: read(&self.spared),
+            calls: read(&self.calls),
+            periods: read(&self.periods),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -300,9 +286,9 @@ mod tests {
         assert_eq!(ask(41, 101).await, [(95, 101)]);
         assert_eq!(ask(50, 90).await, []);
         assert_eq!(ask(30, 60).await, [(30, 40)]);
-        let saved = closed.saved();
-        assert_eq!((saved.asked, saved.spared, saved.calls), (5, 1, 1));
-        assert_eq!(saved.periods, 55 + 54 + 40 + 20);
+        let spared = closed.spared().unwrap();
+        assert_eq!((spared.asked, spared.metrics, spared.calls), (5, 1, 1));
+        assert_eq!(spared.periods, 55 + 54 + 40 + 20);
     }
 
     proptest! {

@@ -95,7 +95,10 @@ pub async fn posts(region: &str, table: &str) -> Result<Posts, ports::Error> {
     let cloudwatch = Arc::new(aws::CloudWatch::new(&config));
     Ok(Posts {
         ports: crate::daemon::Ports {
-            metrics: cloudwatch.clone(),
+            metrics: Arc::new(Closed::new(
+                cloudwatch.clone(),
+                Arc::new(local::SystemClock),
+            )),
             logs: Arc::new(aws::Logs::new(&config)),
             traces: Arc::new(aws::XRay::new(&config)),
             alarms: Arc::new(crate::lately::Lately::new(cloudwatch)),

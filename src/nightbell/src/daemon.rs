@@ -200,7 +200,7 @@ impl Daemon {
             respond: Poke::default(),
             operate: Poke::default(),
             statuses: Mutex::default(),
-            form_token: form_token()?,
+            form_token: links.form_token(),
             inbox: Inbox::default(),
             drills: Mutex::default(),
             links,
@@ -324,13 +324,4 @@ async fn signer(estate: &Estate, ports: &Ports, local: Option<&Local>) -> ports:
         Err(error) if error.kind == ports::Kind::NotFound && local.is_some() => own(),
         Err(error) => Err(error),
     }
-}
-
-/// A token that nobody else can guess.
-fn form_token() -> ports::Result<String> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        ports::Error::new("make", "a form token", ports::Kind::Unavailable).because(e.to_string())
-    })?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }

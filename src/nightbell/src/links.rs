@@ -66,6 +66,14 @@ impl Signer {
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(&mac[..MAC]))
     }
 
+    /// What every form carries: a page of another origin cannot know it. The same in every daemon
+    /// that has the key, since a load balancer sends a form to any of them.
+    pub fn form_token(&self) -> String {
+        // No link's body is this: theirs has parts.
+        let mac = self.mac("forms of the console").finalize().into_bytes();
+        mac.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     /// Reads a token back; the comparison takes the same time for every wrong one.
     pub fn read(&self, token: &str, now: Time) -> Result<Link, Refused> {
         if token.len() > LONGEST {
@@ -127,6 +135,17 @@ mod tests {
     use model::NotificationKind;
 
     use super::*;
+
+    #[test]
+    fn forms_are_good_in_every_daemon_with_the_key_and_are_no_links() {
+        let of = |key: &str| Signer::new(Secret::new(key)).form_token();
+        assert_eq!(of("a key"), of("a key"));
+        assert_ne!(of("a key"), of("another"));
+        assert_eq!(of("a key").len(), 64);
+        let signer = Signer::new(Secret::new("a key"));
+        let now = Time::from_secs(1_000);
+        assert_eq!(signer.read(&signer.form_token(), now), Err(Refused::Forged));
+    }
 
     #[test]
     fn a_link_is_what_was_signed_until_its_end_and_nothing_else() {

@@ -37,7 +37,7 @@ pub use journal::{Journal, Precondition};
 pub use leases::{Claim, Lease, Leases};
 pub use logs::{InsightsQuery, LogEvent, LogQuery, Logs};
 pub use mail::{Attachment, Letter, Mail, Texts};
-pub use metrics::{MetricFilter, Metrics, Point, Series, SeriesQuery};
+pub use metrics::{MetricFilter, Metrics, Point, Series, SeriesQuery, Spared};
 pub use objects::{Access, NewObject, Object, ObjectFacts, ObjectPage, Objects};
 pub use operations::{Deploy, Operations};
 pub use queues::{Depth, Message, NewMessage, QueueSpec, Queues, Receive, Redrive};

@@ -45,6 +45,19 @@ pub struct MetricFilter {
     pub dimensions: Vec<(String, Option<String>)>,
 }
 
+/// What a cache in front of an account spared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spared {
+    /// Metrics that were asked for.
+    pub asked: u64,
+    /// Of these answered without a request.
+    pub metrics: u64,
+    /// Calls that were not made, as nothing was left to fetch.
+    pub calls: u64,
+    /// Periods that were known.
+    pub periods: u64,
+}
+
 /// Where metrics go and come from.
 #[async_trait]
 pub trait Metrics: Send + Sync {
@@ -57,4 +70,9 @@ pub trait Metrics: Send + Sync {
 
     /// The metrics that have data, ordered by namespace, name and dimensions.
     async fn list(&self, filter: &MetricFilter) -> Result<Vec<MetricId>>;
+
+    /// What a cache spared; `None` where there is none, since nothing is paid for.
+    fn spared(&self) -> Option<Spared> {
+        None
+    }
 }

@@ -158,12 +158,13 @@ pub fn incidents(frame: &Frame, page: &IncidentsPage) -> Html {
 }
 
 /// `/tasks`
-pub fn tasks(frame: &Frame, rows: &[TaskRow]) -> Html {
+pub fn tasks(frame: &Frame, rows: &[TaskRow], spared: Option<&str>) -> Html {
     #[derive(Template)]
     #[template(path = "tasks.html")]
     struct Tasks<'a> {
         base: Base<'a>,
         rows: &'a [TaskRow],
+        spared: Option<&'a str>,
         failing: usize,
     }
     let failing = rows.iter().filter(|r| r.error.is_some()).count();
@@ -175,6 +176,7 @@ pub fn tasks(frame: &Frame, rows: &[TaskRow]) -> Html {
     render(&Tasks {
         base: Base::new(frame, None, title),
         rows,
+        spared,
         failing,
     })
 }

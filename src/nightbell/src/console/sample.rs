@@ -56,7 +56,10 @@ pub(crate) fn pages(mark: &str) -> Vec<(&'static str, Html)> {
         ("faults", pages::faults(&frame, &s.faults())),
         ("coverage", pages::coverage(&frame, &s.coverage())),
         ("plan", pages::plan(&s.signed_in(), &s.plan())),
-        ("tasks", pages::tasks(&frame, &s.tasks())),
+        (
+            "tasks",
+            pages::tasks(&frame, &s.tasks(), Some(&s.t("Of 10 metrics, 4"))),
+        ),
         ("reference", pages::reference(&frame, &s.reference())),
         ("problem", pages::problem(&frame, &s.problem())),
     ]

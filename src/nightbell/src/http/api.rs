@@ -42,7 +42,7 @@ struct Document;
 pub fn routes() -> (Router<Arc<Daemon>>, utoipa::openapi::OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(metrics::query_post, metrics::query_get))
-        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::listing::list))
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::one))
         .routes(routes!(alarms::history))

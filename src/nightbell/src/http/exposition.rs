@@ -94,6 +94,33 @@ pub async fn metrics(State(daemon): State<Arc<Daemon>>) -> Result<Response, Prob
         );
         out.sample(&[], usage.series as f64);
     }
+    if let Some(spared) = daemon.ports.metrics.spared() {
+        for (name, help, value) in [
+            (
+                "nightbell_metrics_asked_total",
+                "Metrics of the account that were asked for.",
+                spared.asked,
+            ),
+            (
+                "nightbell_metrics_spared_total",
+                "Of these answered from the cache of closed periods, without a request.",
+                spared.metrics,
+            ),
+            (
+                "nightbell_metric_calls_spared_total",
+                "Calls of GetMetricData that were not made.",
+                spared.calls,
+            ),
+            (
+                "nightbell_metric_periods_spared_total",
+                "Periods that came from the cache.",
+                spared.periods,
+            ),
+        ] {
+            out.family(name, "counter", help);
+            out.sample(&[], value as f64);
+        }
+    }
     let tasks = statuses(&daemon);
     out.family("nightbell_task_runs_total", "counter", "Runs of a task.");
     for (name, status) in &tasks {

@@ -1,5 +1,8 @@
 //! Metrics: `GetMetricData`'s request and response, and a one-line form of it.
 
+mod bodies;
+pub mod listing;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +12,14 @@ use axum::body::Bytes;
 use axum::extract::{Query as UrlQuery, State};
 use jiff::tz::{Offset, TimeZone};
 use model::{Dimensions, MathEntry, MathExpression, MetricId, MetricStat, Span, Time, Unit};
-use ports::{MetricFilter, Series, SeriesQuery};
-use serde::{Deserialize, Serialize};
+use ports::{Series, SeriesQuery};
+use serde::Deserialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
+use self::bodies::{
+    Message, MetricDataQuery, MetricDataRequest, MetricDataResponse, MetricDataResult, ScanBy,
+};
 use super::span;
 use crate::daemon::Daemon;
 use crate::http::problem::Problem;
@@ -24,138 +30,6 @@ const MAX_QUERIES: usize = 500;
 const MAX_POINTS: usize = 100_800;
 /// What is read for one request at most: it is read anew for every page.
 const MAX_READ: u64 = 10 * MAX_POINTS as u64;
-
-/// `GetMetricData`'s request, in AWS's casing.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct MetricDataRequest {
-    /// At most 500.
-    metric_data_queries: Vec<MetricDataQuery>,
-    /// RFC 3339 or Unix seconds.
-    #[schema(value_type = String)]
-    start_time: Value,
-    /// RFC 3339 or Unix seconds.
-    #[schema(value_type = String)]
-    end_time: Value,
-    /// `TimestampDescending` (default) or `TimestampAscending`.
-    #[serde(default)]
-    scan_by: ScanBy,
-    /// At most so many datapoints in the answer; 100,800 when left out.
-    max_datapoints: Option<u64>,
-    /// From the answer before.
-    next_token: Option<String>,
-    /// How labels such as `${MAX_TIME}` are filled in.
-    label_options: Option<LabelOptions>,
-}
-
-/// `LabelOptions`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct LabelOptions {
-    /// `+HHMM` or `-HHMM`; UTC when left out.
-    timezone: Option<String>,
-}
-
-/// The order of an answer's points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
-pub enum ScanBy {
-    /// Newest first.
-    #[default]
-    TimestampDescending,
-    /// Oldest first.
-    TimestampAscending,
-}
-
-/// One query.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct MetricDataQuery {
-    /// A lower-case letter, then letters, digits and `_`; unique in the request.
-    id: String,
-    /// The metric, its statistic and period.
-    metric_stat: Option<MetricStatBody>,
-    /// Metric math over the ids of other queries, or a SEARCH.
-    expression: Option<String>,
-    /// What the answer is called.
-    label: Option<String>,
-    /// Of an expression without metrics: seconds.
-    period: Option<u64>,
-    /// Whether it is in the answer.
-    return_data: Option<bool>,
-}
-
-/// `MetricStat`.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct MetricStatBody {
-    /// Which metric.
-    metric: MetricBody,
-    /// Seconds: 1, 5, 10, 20, 30 or a multiple of 60.
-    period: u64,
-    /// `Sum`, `p99`, ...
-    stat: String,
-    /// Only data of this unit.
-    unit: Option<String>,
-}
-
-/// A metric's identity.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct MetricBody {
-    /// For example `AWS/Lambda`.
-    namespace: String,
-    /// For example `Errors`.
-    metric_name: String,
-    /// The exact set.
-    #[serde(default)]
-    dimensions: Vec<DimensionBody>,
-}
-
-/// One dimension.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct DimensionBody {
-    /// Its name.
-    name: String,
-    /// Its value.
-    value: String,
-}
-
-/// `GetMetricData`'s response.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub struct MetricDataResponse {
-    /// One a query that returns data, in their order; of an array one a series.
-    metric_data_results: Vec<MetricDataResult>,
-    /// About the request as a whole.
-    messages: Vec<Message>,
-    /// Ask with this for the rest of the datapoints.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
-}
-
-/// The answer to one query.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub struct MetricDataResult {
-    id: String,
-    label: String,
-    /// Each the start of its period, RFC 3339.
-    #[schema(value_type = Vec<String>)]
-    timestamps: Vec<Time>,
-    values: Vec<f64>,
-    /// `Complete`, or `PartialData` where the rest is on the next page.
-    status_code: &'static str,
-    messages: Vec<Message>,
-}
-
-/// A message in CloudWatch's words.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub struct Message {
-    code: String,
-    value: String,
-}
 
 /// Query metrics
 ///
@@ -303,74 +177,6 @@ pub async fn query_get(
         zone: TimeZone::UTC,
     };
     answer(&daemon, vec![asked], scan, now).await
-}
-
-/// Narrows the listing.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ListParameters {
-    /// Exactly this namespace.
-    namespace: Option<String>,
-    /// Exactly this name.
-    name: Option<String>,
-    /// Anywhere in namespace, name or dimensions, in any case.
-    search: Option<String>,
-    /// At most this many, 500 when left out.
-    limit: Option<usize>,
-    /// From the answer before.
-    cursor: Option<String>,
-}
-
-/// A page of metrics.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MetricPage {
-    /// By namespace, name and dimensions.
-    metrics: Vec<MetricBody>,
-    /// Ask with this for the next page.
-    next: Option<String>,
-}
-
-/// List metrics
-#[utoipa::path(get, path = "/metrics", tag = "metrics", params(ListParameters),
-    responses((status = 200, body = MetricPage), (status = 400, body = Problem)))]
-pub async fn list(
-    State(daemon): State<Arc<Daemon>>,
-    parameters: Result<UrlQuery<ListParameters>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<MetricPage>, Problem> {
-    let UrlQuery(parameters) = parameters.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let from: usize = match parameters.cursor.as_deref() {
-        None => 0,
-        Some(text) => text
-            .strip_prefix('m')
-            .and_then(|t| t.parse().ok())
-            .ok_or_else(|| Problem::bad_request("`cursor` is not one that this API gave"))?,
-    };
-    let limit = parameters.limit.unwrap_or(500).clamp(1, 500);
-    let filter = MetricFilter {
-        namespace: parameters.namespace,
-        name: parameters.name,
-        dimensions: Vec::new(),
-    };
-    let wanted = parameters.search.unwrap_or_default().to_lowercase();
-    let all: Vec<MetricId> = daemon
-        .ports
-        .metrics
-        .list(&filter)
-        .await?
-        .into_iter()
-        .filter(|m| wanted.is_empty() || m.to_string().to_lowercase().contains(&wanted))
-        .collect();
-    let page: Vec<MetricBody> = all
-        .iter()
-        .skip(from)
-        .take(limit)
-        .map(MetricBody::from)
-        .collect();
-    let next = (from + page.len() < all.len()).then(|| format!("m{}", from + page.len()));
-    Ok(Json(MetricPage {
-        metrics: page,
-        next,
-    }))
 }
 
 struct Asked {
@@ -670,22 +476,5 @@ fn result(
         values: points.iter().map(|p| p.1).collect(),
         status_code: "Complete",
         messages,
-    }
-}
-
-impl From<&MetricId> for MetricBody {
-    fn from(metric: &MetricId) -> MetricBody {
-        MetricBody {
-            namespace: metric.namespace.clone(),
-            metric_name: metric.name.clone(),
-            dimensions: metric
-                .dimensions
-                .iter()
-                .map(|(name, value)| DimensionBody {
-                    name: name.into(),
-                    value: value.into(),
-                })
-                .collect(),
-        }
     }
 }

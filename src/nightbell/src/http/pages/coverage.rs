@@ -182,17 +182,27 @@ pub fn percent(covered: &Coverage, findings: &[CoverageFinding]) -> f64 {
     }
 }
 
+/// The name in an ARN: everything here is in one account and Region.
+fn short(arn: &str) -> String {
+    let name = arn.rsplit([':', '/']).next();
+    name.unwrap_or(arn).to_owned()
+}
+
 async fn page(State(daemon): State<Arc<Daemon>>) -> Response {
     show(&daemon, async |frame| {
         let found = look(&daemon).await?;
-        let findings = findings(Some(&daemon), &found.covered);
+        let mut findings = findings(Some(&daemon), &found.covered);
+        let percent = percent(&found.covered, &findings);
+        for finding in &mut findings {
+            finding.name = short(&finding.name);
+        }
         let list = |names: &BTreeSet<String>| -> String {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             names.join(", ")
         };
         let page = CoveragePage {
             at: Some(frame.now),
-            percent: Some(percent(&found.covered, &findings)),
+            percent: Some(percent),
             findings,
             resources: found.covered.resources.len(),
             alarms: found.covered.alarms.len(),
@@ -200,7 +210,7 @@ async fn page(State(daemon): State<Arc<Daemon>>) -> Response {
                 .covered
                 .recommended
                 .into_iter()
-                .map(|r| (r.resource, r.metrics.join(", ")))
+                .map(|r| (short(&r.resource), r.metrics.join(", ")))
                 .collect(),
             unwatched: found
                 .unwatched

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::response::Response;
+use ports::Spared;
 use serde_json::Value;
 
 use super::show;
@@ -38,9 +39,24 @@ pub async fn tasks(State(daemon): State<Arc<Daemon>>) -> Response {
                 failures: status.failures,
             })
             .collect();
-        Ok(pages::tasks(frame, &rows))
+        let spared = daemon.ports.metrics.spared();
+        Ok(pages::tasks(frame, &rows, spared.map(words).as_deref()))
     })
     .await
+}
+
+/// What the cache of closed periods spared, as a sentence.
+fn words(spared: Spared) -> String {
+    // GetMetricData costs 0.01 USD for a thousand metrics, however many points they have.
+    let cents = spared.metrics as f64 / 1_000.0;
+    format!(
+        "Of {} metrics asked of CloudWatch, {} were answered from what is known of closed periods ({} periods in all): {} calls of GetMetricData were not made, worth {}.",
+        spared.asked,
+        spared.metrics,
+        spared.periods,
+        spared.calls,
+        planner::cost::dollars(cents / 100.0)
+    )
 }
 
 fn text(value: &Value, key: &str) -> String {
@@ -74,11 +90,31 @@ fn read(document: &Value) -> ReferencePage {
         schemas: schemas
             .into_iter()
             .flatten()
-            .map(|(name, schema)| {
-                let text = serde_json::to_string_pretty(schema).unwrap_or_default();
-                (name.clone(), text)
-            })
+            .map(|(name, schema)| (name.clone(), fields(schema)))
             .collect(),
+    }
+}
+
+/// A schema as lines: `name*: string, what it is`. A star: it is always there.
+fn fields(schema: &Value) -> String {
+    let required = schema["required"].as_array();
+    let always = |name: &str| required.is_some_and(|all| all.iter().any(|n| n == name));
+    let line = |(name, of): (&String, &Value)| {
+        let star = if always(name) { "*" } else { "" };
+        let what = text(of, "description");
+        let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+        let comma = if what.is_empty() { "" } else { ", " };
+        format!("{name}{star}: {}{comma}{what}", kind(of))
+    };
+    let known = schema["properties"].as_object().into_iter().flatten();
+    let lines: Vec<String> = known.map(line).collect();
+    match (lines.is_empty(), schema["enum"].as_array()) {
+        (false, _) => lines.join("\n"),
+        (true, Some(words)) => {
+            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            format!("one of {}", words.join(", "))
+        }
+        (true, None) => serde_json::to_string_pretty(schema).unwrap_or_default(),
     }
 }
 
@@ -168,7 +204,7 @@ fn kind(schema: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::PAGE;
+    use super::{PAGE, Spared, words};
 
     #[test]
     fn every_operation_is_in_the_reference() {
@@ -182,5 +218,23 @@ mod tests {
             assert!(!operation.summary.is_empty(), "{operation:?}");
             assert!(!operation.answers.is_empty(), "{operation:?}");
         }
+    }
+
+    #[test]
+    fn what_was_spared_is_said_in_numbers_and_in_money() {
+        let told = words(Spared {
+            asked: 250_000,
+            metrics: 200_000,
+            calls: 400,
+            periods: 9_000_000,
+        });
+        assert!(
+            told.contains("Of 250000 metrics") && told.contains("200000 were"),
+            "{told}"
+        );
+        assert!(
+            told.contains("400 calls") && told.ends_with("worth $2.00."),
+            "{told}"
+        );
     }
 }

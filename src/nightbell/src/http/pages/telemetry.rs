@@ -24,8 +24,12 @@ use crate::console::view::{
 use crate::daemon::Daemon;
 use crate::insights::{self, Asked};
 
-/// How many rows a list shows.
-const ROWS: usize = 200;
+/// How many rows a list shows: as many as a page of less than 100 KB has room for.
+const ROWS: usize = 80;
+/// As many lines of a log, if they are short.
+const LINES: usize = 150;
+/// Bytes of lines that a page has room for; the newest stand there.
+const ROOM: usize = 30_000;
 
 /// What `/traces` can be asked.
 #[derive(Debug, Deserialize)]
@@ -243,7 +247,7 @@ pub async fn logs(State(daemon): State<Arc<Daemon>>, Query(query): Query<LogsQue
             group,
             asked,
             found,
-            limit: ROWS,
+            limit: LINES,
             range,
         };
         Ok(pages::logs(frame, &page))
@@ -257,7 +261,7 @@ async fn lines(daemon: &Daemon, terms: &str, group: &str, span: Span) -> Evidenc
         group: group.to_owned(),
         span,
         terms: terms.split_whitespace().map(str::to_string).collect(),
-        limit: ROWS,
+        limit: LINES,
     };
     match daemon.ports.logs.query(&asked).await {
         Err(error) => Evidence::Failed(error.to_string()),
@@ -271,8 +275,26 @@ async fn lines(daemon: &Daemon, terms: &str, group: &str, span: Span) -> Evidenc
             if group.is_empty() { "any group" } else { group },
             model::time::spell_duration(span.length())
         )),
-        Ok(found) => Evidence::Found(found.iter().map(line).collect()),
+        Ok(found) => Evidence::Found(roomy(found.iter().map(line).collect())),
     }
+}
+
+/// Those for which a page has room; a line that is longer than all of it ends early.
+fn roomy(lines: Vec<LogLine>) -> Vec<LogLine> {
+    let mut left = ROOM;
+    let mut shown = Vec::with_capacity(lines.len());
+    for mut line in lines {
+        if line.text.len() > left {
+            let end = line.text.floor_char_boundary(left);
+            line.text.truncate(end);
+            line.text.push_str(" …");
+            shown.push(line);
+            break;
+        }
+        left -= line.text.len();
+        shown.push(line);
+    }
+    shown
 }
 
 /// The answer of a query, drawn and in other forms.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::moto::MOTO;
 
 /// Built with the adapters and set aside, because other tests want the build without them.
-static NIGHTBELL: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static NIGHTBELL: LazyLock<PathBuf> = LazyLock::new(|| {
     let status = Command::new(env!("CARGO"))
         .args([
             "build",

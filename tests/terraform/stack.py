@@ -101,8 +101,8 @@ class Stack:
         self.run("apply", "-no-color", "-parallelism=60", "first.plan")
 
     def destroy(self):
-        """Takes everything away. What one try leaves a second one takes: the provider gives up on a queue
-        when the emulator answers otherwise than SQS while that queue is being deleted. The second must end well."""
+        """Takes everything away. What one try leaves a second one takes: the emulator's server sometimes closes a
+        connection within an answer, and the provider gives up on that resource. The second must end well."""
         destroy = ("destroy", "-no-color", "-auto-approve", "-parallelism=60", *self.variables)
         first = self.run(*destroy, expect=(0, 1))
         if first.returncode:

@@ -15,6 +15,8 @@ for tool in aws terraform docker curl nightbell; do
 #!/usr/bin/env bash
 asked="$(basename "$0") $*"
 printf '%s\n' "$asked" >>"$STAND_INS/asked"
+# A file that it is given is gone when the script ends.
+for word in "$@"; do if [[ $word == file://*.json ]]; then cat "${word#file://}" >>"$STAND_INS/files" && echo >>"$STAND_INS/files"; fi; done
 while IFS='|' read -r pattern code answer; do
     if [[ $asked =~ $pattern ]]; then
         printf '%b' "$answer"
@@ -122,6 +124,34 @@ grep -q 's3://s/alarms' "$work/estate/nightbell.yaml"
 output false >"$work/output.json"
 check 'without a daemon alarms act directly' 0 bash -c "terraform/deploy/project '$work/estate' <'$work/output.json'"
 grep -q '^actions: direct$' "$work/estate/nightbell.yaml"
+
+# --- Signing in ---
+check 'nobody is signed in unless it is said' 0 bash -c "terraform/deploy/sign-in <'$work/output.json'"
+never .
+signed_in() { # the same estate with sign_in
+    output true | python3 -c 'import json, sys; said = json.load(sys.stdin); said["sign_in"] = {"value": json.loads(sys.argv[1])}; print(json.dumps(said))' \
+        '{"listener_arn": "arn:l", "secret": "acme-dev/sign-in", "redirect_url": "https://c/oauth2/idpresponse", "issuer": "https://i", "client": "it", "claim": "groups", "roles": {"viewer": ["*"], "admin": ["a: b"]}}'
+}
+signed_in >"$work/signed.json"
+check 'the project file says who counts' 0 bash -c "terraform/deploy/project '$work/signed' --remote <'$work/signed.json'"
+grep -Fqx 'sign_in: {"load_balancer": "${host.load_balancer_arn}", "issuer": "https://i", "client": "it", "claim": "groups", "roles": {"viewer": ["*"], "admin": ["a: b"]}}' "$work/signed/nightbell.yaml"
+oidc='{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {"ClientId": "it"}}, {"Type": "forward", "Order": 2}'
+printf '%s\n' 'get-secret-value|0|{"SecretString": "hush\\n"}' "describe-listeners|0|{\"Listeners\": [{\"DefaultActions\": [$oidc]}]}" \
+    "describe-rules|0|{\"Rules\": [{\"RuleArn\": \"arn:open\", \"IsDefault\": false, \"Actions\": [{\"Type\": \"forward\"}]}, {\"RuleArn\": \"arn:programs\", \"IsDefault\": false, \"Actions\": [$oidc]}, {\"RuleArn\": \"arn:last\", \"IsDefault\": true, \"Actions\": [$oidc]}]}" \
+    >"$work/answers"
+check 'the secret goes to the balancer' 0 bash -c "terraform/deploy/sign-in <'$work/signed.json'"
+asked 's3 cp --quiet .*nightbell.yaml s3://s/nightbell.yaml'
+asked 'modify-listener --listener-arn arn:l --default-actions file://'
+asked 'modify-rule --rule-arn arn:programs --actions file://'
+never 'arn:open|arn:last|hush'
+[ "$(grep -c '"ClientSecret": "hush"' "$work/files")" = 2 ]
+if grep -q hush "$work/said"; then echo 'the secret is printed' >&2 && exit 1; fi
+printf '%s\n' 'get-secret-value|254|' >"$work/answers"
+check 'without a value it says what to do' 0 bash -c "terraform/deploy/sign-in <'$work/signed.json'"
+grep -q 'put-secret-value --secret-id acme-dev/sign-in' "$work/said"
+never 'modify-'
+printf '%s\n' 'get-secret-value|0|{"SecretString": "hush"}' 'describe-listeners|0|{"Listeners": [{"DefaultActions": [{"Type": "forward"}]}]}' 'describe-rules|0|{"Rules": []}' >"$work/answers"
+check 'a balancer that signs nobody in is no success' 1 bash -c "terraform/deploy/sign-in <'$work/signed.json'"
 
 # --- What is live ---
 printf '%s\n' 'get-alias.* f |0|3\n' 'get-alias.* g |0|5\n' 'list-versions|0|7\n' >"$work/answers"

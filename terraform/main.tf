@@ -148,6 +148,7 @@ module "daemon" {
   availability_zones = var.availability_zones
   public_subnets     = var.public_subnets
   certificate_arn    = local.own_names ? module.domain[0].balancer_certificate_arn : var.certificate_arn
+  sign_in            = var.sign_in
   instance_type      = var.instance_type
   architecture       = var.architecture
   size               = { min = var.asg_min_size, max = var.asg_max_size, desired = var.asg_desired_capacity }

@@ -94,6 +94,19 @@ output "link_secret" {
   value       = var.daemon_host ? module.daemon[0].link_secret : null
 }
 
+output "sign_in" {
+  description = "What the daemon and terraform/deploy/sign-in need where the load balancer signs people in, and the address that the issuer has to know; null where it does not."
+  value = var.sign_in == null ? null : {
+    listener_arn = module.daemon[0].listener_arn
+    secret       = module.daemon[0].sign_in_secret
+    redirect_url = "${local.console_url}/oauth2/idpresponse"
+    issuer       = var.sign_in.issuer
+    client       = var.sign_in.client_id
+    claim        = var.sign_in.claim
+    roles        = { for role, values in var.sign_in.roles : role => values if length(values) > 0 }
+  }
+}
+
 output "image_repository" {
   description = "Where the pipeline pushes the daemon's image; null without its host."
   value       = var.daemon_host ? module.daemon[0].repository_url : null

@@ -100,6 +100,49 @@ variable "certificate_arn" {
   }
 }
 
+variable "sign_in" {
+  description = "Who signs people in to the console: an OpenID Connect issuer with its endpoints, and the load balancer's client there, whose redirect address is https://CONSOLE/oauth2/idpresponse. claim and roles say who may what (docs/aws.md). Null, as it is while no issuer and client are given: off; nobody is signed in, and the console is not to be reached from outside. The client's secret is no variable, since it would be in the state: terraform/deploy/sign-in puts it."
+  type = object({
+    issuer                 = string
+    authorization_endpoint = string
+    token_endpoint         = string
+    user_info_endpoint     = string
+    client_id              = string
+    scope                  = optional(string, "openid email")
+    session_hours          = optional(number, 8)
+    claim                  = optional(string, "groups")
+    roles = object({
+      viewer    = optional(list(string), [])
+      responder = optional(list(string), [])
+      admin     = optional(list(string), [])
+    })
+  })
+  default = null
+
+  validation {
+    condition = var.sign_in == null || try(alltrue([for address in [var.sign_in.issuer, var.sign_in.authorization_endpoint, var.sign_in.token_endpoint, var.sign_in.user_info_endpoint] :
+      can(regex("^https://[^/ ?#]+(/[^ ?#]*)?$", address))
+    ]), false)
+    error_message = "sign_in has issuer, authorization_endpoint, token_endpoint and user_info_endpoint as https:// addresses without a query, as ISSUER/.well-known/openid-configuration says them."
+  }
+  validation {
+    condition     = var.sign_in == null || try(length(trimspace(var.sign_in.client_id)) > 0 && contains(split(" ", var.sign_in.scope), "openid"), false)
+    error_message = "sign_in needs the client_id that the issuer gave, and openid in its scope."
+  }
+  validation {
+    condition     = var.sign_in == null || try(var.sign_in.session_hours >= 1 && var.sign_in.session_hours <= 168, false)
+    error_message = "sign_in.session_hours is from 1 to 168: the load balancer keeps nobody longer than a week."
+  }
+  validation {
+    condition     = var.sign_in == null || try(length(flatten(values(var.sign_in.roles))) > 0, false)
+    error_message = "sign_in.roles says who may what: values of the claim under viewer, responder and admin; viewer = [\"*\"] is whoever is signed in."
+  }
+  validation {
+    condition     = var.sign_in == null || var.daemon_host
+    error_message = "sign_in is the load balancer's, which daemon_host = false leaves out: take sign_in away, or set daemon_host = true."
+  }
+}
+
 variable "image_tag" {
   description = "The commit whose image runs: the tag that the pipeline pushed."
   type        = string

@@ -127,3 +127,87 @@ run "the_host_as_it_is" {
     error_message = "it tells another topic"
   }
 }
+
+# without an issuer and a client nobody is signed in, and nothing but the health check is to be reached
+run "nobody_is_signed_in_unless_it_is_said" {
+  module {
+    source = "./modules/daemon"
+  }
+
+  assert {
+    condition     = [for action in aws_lb_listener.https.default_action : action.type] == ["forward"] && length(aws_lb_listener_rule.open) + length(aws_lb_listener_rule.programs) + length(aws_secretsmanager_secret.sign_in) == 0
+    error_message = "somebody is signed in"
+  }
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), "--listen 127.0.0.1:5001 --health 0.0.0.0:5000\n")
+    error_message = "the console is reached without a login"
+  }
+  assert {
+    condition     = length(aws_vpc_security_group_egress_rule.issuer) == 0
+    error_message = "the balancer speaks to the internet for nothing"
+  }
+}
+
+run "people_are_signed_in_before_the_daemon_is_asked" {
+  module {
+    source = "./modules/daemon"
+  }
+  variables {
+    sign_in = {
+      issuer                 = "https://login.example.org"
+      authorization_endpoint = "https://login.example.org/authorize"
+      token_endpoint         = "https://login.example.org/token"
+      user_info_endpoint     = "https://login.example.org/userinfo"
+      client_id              = "client"
+      scope                  = "openid groups"
+      session_hours          = 8
+    }
+  }
+
+  # first who it is then the daemon
+  assert {
+    condition     = [for action in aws_lb_listener.https.default_action : "${action.order} ${action.type}"] == ["1 authenticate-oidc", "2 forward"]
+    error_message = "the daemon is asked before somebody is signed in"
+  }
+  assert {
+    condition     = one([for action in aws_lb_listener.https.default_action : action.authenticate_oidc[0].on_unauthenticated_request if action.type == "authenticate-oidc"]) == "authenticate"
+    error_message = "who is not signed in is let through to the console"
+  }
+  assert {
+    condition     = tonumber(one([for action in aws_lb_listener.https.default_action : action.authenticate_oidc[0].session_timeout if action.type == "authenticate-oidc"])) == 28800
+    error_message = "a session is not of eight hours"
+  }
+  # the secret is put later and is in no plan
+  assert {
+    condition     = alltrue([for action in concat(tolist(aws_lb_listener.https.default_action), tolist(aws_lb_listener_rule.programs[0].action)) : action.authenticate_oidc[0].client_secret == local.no_secret if action.type == "authenticate-oidc"])
+    error_message = "a client's secret is in the plan"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.sign_in[0].name == "acme-dev/sign-in" && aws_secretsmanager_secret.sign_in[0].kms_key_id == var.key_arn
+    error_message = "the client's secret has no place, or another key"
+  }
+
+  # past it goes what is signed or judged by the daemon and nothing else
+  assert {
+    condition     = toset(one(one(aws_lb_listener_rule.open[0].condition).path_pattern).values) == toset(["/health", "/favicon.ico", "/assets/*", "/l/*", "/api/v1/events/sns"]) && [for action in aws_lb_listener_rule.open[0].action : action.type] == ["forward"]
+    error_message = "something else needs no login"
+  }
+  assert {
+    condition     = aws_lb_listener_rule.open[0].priority < aws_lb_listener_rule.programs[0].priority
+    error_message = "messages of SNS are asked for a login first"
+  }
+  assert {
+    condition     = toset(one(one(aws_lb_listener_rule.programs[0].condition).path_pattern).values) == toset(["/api/*", "/live"]) && one([for action in aws_lb_listener_rule.programs[0].action : action.authenticate_oidc[0].on_unauthenticated_request if action.type == "authenticate-oidc"]) == "allow"
+    error_message = "a program with a token is sent to a login, or a browser's name is lost on the way"
+  }
+
+  # the daemon is there and the issuer is reached
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), "--listen 0.0.0.0:5000\n") && !strcontains(base64decode(aws_launch_template.daemon.user_data), "--health")
+    error_message = "the console is not where the balancer asks"
+  }
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.issuer[0].to_port == 443 && aws_vpc_security_group_egress_rule.issuer[0].security_group_id == aws_security_group.balancer.id
+    error_message = "the balancer does not reach the issuer"
+  }
+}

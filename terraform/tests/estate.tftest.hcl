@@ -57,6 +57,18 @@ run "the_estate_as_it_is" {
     error_message = "a site or an API is not printed"
   }
 
+  # nobody is signed in as long as no issuer is given
+  assert {
+    condition     = output.sign_in == null
+    error_message = "somebody is signed in"
+  }
+
+  # the cdns additional metrics are on and read where they are
+  assert {
+    condition     = var.cdn_metrics && output.metrics_region == "us-east-1"
+    error_message = "the CDN's additional metrics are off"
+  }
+
   # the counter may do one thing with its table
   assert {
     condition     = [for statement in jsondecode(module.counter.policy).Statement : statement.Action if anytrue([for resource in flatten([statement.Resource]) : strcontains(resource, "dynamodb")])] == [["dynamodb:UpdateItem"]]

@@ -158,3 +158,38 @@ run "arns_are_arns" {
     var.github_connection_arn,
   ]
 }
+
+# Who signs people in: addresses that are none, no client, no openid, for ever, and nobody who may anything.
+run "an_issuer_is_said_in_full" {
+  command = plan
+  variables {
+    daemon_host     = true
+    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/0"
+    sign_in = {
+      issuer                 = "login.example.org"
+      authorization_endpoint = "https://login.example.org/authorize?x=1"
+      token_endpoint         = "https://login.example.org/token"
+      user_info_endpoint     = "https://login.example.org/userinfo"
+      client_id              = " "
+      scope                  = "email"
+      session_hours          = 1000
+      roles                  = {}
+    }
+  }
+  expect_failures = [var.sign_in]
+}
+
+run "nobody_signs_in_where_there_is_no_daemon" {
+  command = plan
+  variables {
+    sign_in = {
+      issuer                 = "https://login.example.org"
+      authorization_endpoint = "https://login.example.org/authorize"
+      token_endpoint         = "https://login.example.org/token"
+      user_info_endpoint     = "https://login.example.org/userinfo"
+      client_id              = "client"
+      roles                  = { viewer = ["*"] }
+    }
+  }
+  expect_failures = [var.sign_in]
+}

@@ -171,6 +171,8 @@ def main():
             "certificate_arn": walk.certificate(lambda service: walk.client(endpoint, service)),
             "emails": '{oncall=["you@example.org"]}',
             "mail_from": "Events <events@example.org>",
+            # Off unless it is said; `terraform test` has the estate without it.
+            "sign_in": json.dumps(walk.SIGN_IN),
             # What is protected could not be destroyed at the end.
             "protected": "false",
         })
@@ -224,6 +226,7 @@ def walked(steps, work):
         raise Failed(f"`nightbell apply` made {alarms}")
     log(f"nightbell keeps {len(alarms)} alarms on what Terraform made")
     if services.get("host"):
+        steps.signed_in(folder)
         steps.daemon(services, folder)
     steps.nightbell(folder, "destroy", "--yes", *quotas)
     alarms = walk.left_over(steps.endpoint).get("alarms", [])

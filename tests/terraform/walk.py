@@ -22,6 +22,10 @@ from functions import Function
 from stack import ROOT, Failed, log
 
 ACCOUNT = "123456789012"
+SIGN_IN = {
+    "issuer": "https://login.example.org", "authorization_endpoint": "https://login.example.org/authorize", "token_endpoint": "https://login.example.org/token",
+    "user_info_endpoint": "https://login.example.org/userinfo", "client_id": "nightbell", "roles": {"viewer": ["*"], "admin": ["platform"]},
+}
 
 
 def hold(condition, words):
@@ -322,6 +326,22 @@ class Walk:
             process.wait(60)
         hold(told[0][0] == services["alerting"]["oncall_topic"], f"{told[0][0]} was told")
         log(f"the topic was told: {told[0][1]}")
+
+    def signed_in(self, folder):
+        """The balancer signs people in, and the project file believes this balancer, this issuer and this client."""
+        said = self.output["sign_in"]
+        elb = self.aws("elbv2")
+        listener = elb.describe_listeners(ListenerArns=[said["listener_arn"]])["Listeners"][0]
+        kinds = [action["Type"] for action in sorted(listener["DefaultActions"], key=lambda action: action["Order"])]
+        hold(kinds == ["authenticate-oidc", "forward"], f"the listener does {kinds}")
+        rules = [rule for rule in elb.describe_rules(ListenerArn=said["listener_arn"])["Rules"] if not rule["IsDefault"]]
+        done = {path: [action["Type"] for action in rule["Actions"]] for rule in rules for condition in rule["Conditions"] for path in condition["PathPatternConfig"]["Values"]}
+        hold(done["/api/v1/events/sns"] == done["/l/*"] == done["/health"] == ["forward"], f"what is signed does not get through: {done}")
+        hold(done["/api/*"] == ["authenticate-oidc", "forward"], f"programs do not get through: {done}")
+        file = (folder / "nightbell.yaml").read_text()
+        written = json.loads(next(line for line in file.splitlines() if line.startswith("sign_in: ")).split(": ", 1)[1])
+        hold((written["issuer"], written["client"], written["roles"]) == (SIGN_IN["issuer"], SIGN_IN["client_id"], SIGN_IN["roles"]), f"the project file says {written}")
+        log("people are signed in at the balancer, and the project file says who counts")
 
     def messages(self):
         return json.loads(urllib.request.urlopen(f"{self.endpoint}/nightbell/told").read())["messages"]

@@ -92,7 +92,7 @@ const FREE: [&str; 12] = [
     "aws_api_gateway_",
 ];
 /// The same, by the whole name.
-const FREE_ALSO: [&str; 36] = [
+const FREE_ALSO: [&str; 37] = [
     "aws_acm_certificate",
     "aws_acm_certificate_validation",
     "aws_autoscaling_policy",
@@ -110,6 +110,7 @@ const FREE_ALSO: [&str; 36] = [
     "aws_internet_gateway",
     "aws_launch_template",
     "aws_lb_listener",
+    "aws_lb_listener_rule",
     "aws_lb_target_group",
     "aws_lambda_function",
     "aws_s3_bucket",

@@ -130,8 +130,28 @@ resource "aws_lb_listener" "https" {
   ssl_policy      = "ELBSecurityPolicy-TLS13-1-2-2021-06"
   certificate_arn = var.certificate_arn
 
+  # Whom the daemon hears of is signed in first (sign_in.tf).
+  dynamic "default_action" {
+    for_each = local.sign_in
+    content {
+      type  = "authenticate-oidc"
+      order = 1
+      authenticate_oidc {
+        issuer                     = default_action.value.issuer
+        authorization_endpoint     = default_action.value.authorization_endpoint
+        token_endpoint             = default_action.value.token_endpoint
+        user_info_endpoint         = default_action.value.user_info_endpoint
+        client_id                  = default_action.value.client_id
+        client_secret              = local.no_secret
+        scope                      = default_action.value.scope
+        session_timeout            = default_action.value.session_hours * 3600
+        on_unauthenticated_request = "authenticate"
+      }
+    }
+  }
   default_action {
     type             = "forward"
+    order            = var.sign_in == null ? null : 2
     target_group_arn = aws_lb_target_group.daemon.arn
   }
 }
@@ -153,6 +173,7 @@ resource "aws_launch_template" "daemon" {
     dead_letter = var.dead_letter_name
     drain       = local.drain_seconds
     log         = aws_cloudwatch_log_group.daemon.name
+    listen      = var.sign_in == null ? "--listen 127.0.0.1:5001 --health 0.0.0.0:5000" : "--listen 0.0.0.0:5000"
     flag        = { error = "--quiet", warn = "", info = "-v", debug = "-vv" }[var.log_level]
   }))
 

@@ -1,11 +1,12 @@
 output "services" {
   description = "What $${host.KEY} refers to in alarms, dashboards and runbooks."
   value = {
-    load_balancer = aws_lb.this.arn_suffix
-    target_group  = aws_lb_target_group.daemon.arn_suffix
-    group         = aws_autoscaling_group.daemon.name
-    journal       = aws_dynamodb_table.journal.name
-    sources       = aws_s3_bucket.sources.bucket
+    load_balancer     = aws_lb.this.arn_suffix
+    load_balancer_arn = aws_lb.this.arn
+    target_group      = aws_lb_target_group.daemon.arn_suffix
+    group             = aws_autoscaling_group.daemon.name
+    journal           = aws_dynamodb_table.journal.name
+    sources           = aws_s3_bucket.sources.bucket
   }
 }
 
@@ -35,6 +36,15 @@ output "sources_bucket" {
 
 output "link_secret" {
   value = aws_secretsmanager_secret.links.name
+}
+
+output "listener_arn" {
+  value = aws_lb_listener.https.arn
+}
+
+output "sign_in_secret" {
+  description = "Where the client's secret is put; null where nobody is signed in."
+  value       = one(aws_secretsmanager_secret.sign_in[*].name)
 }
 
 output "group" {

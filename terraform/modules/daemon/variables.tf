@@ -53,6 +53,20 @@ variable "certificate_arn" {
   type        = string
 }
 
+variable "sign_in" {
+  description = "Who signs people in; null: nobody, and the balancer reaches the health check alone."
+  type = object({
+    issuer                 = string
+    authorization_endpoint = string
+    token_endpoint         = string
+    user_info_endpoint     = string
+    client_id              = string
+    scope                  = string
+    session_hours          = number
+  })
+  default = null
+}
+
 variable "instance_type" {
   description = "The instances' type."
   type        = string

@@ -133,6 +133,12 @@ mock_resource "aws_lb" {
   }
 }
 
+mock_resource "aws_lb_listener" {
+  defaults = {
+    arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/mocked/0000000000000000/0000000000000000"
+  }
+}
+
 mock_resource "aws_lb_target_group" {
   defaults = {
     arn        = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/mocked/0000000000000000"

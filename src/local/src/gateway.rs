@@ -15,9 +15,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use identity::KeyRing;
-use model::{Dimensions, Unit};
+use model::{Dimensions, Time, Unit};
 use ports::Clock;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -174,7 +174,17 @@ impl Api {
         span.record("http.response.status_code", status.as_u16());
         let took = begun.elapsed().as_secs_f64() * 1000.0;
         self.publish(status, took, integration);
-        self.log(&seen, &response, took, integration, error.as_deref());
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let answered = Answered {
+            at: self.clock.now(),
+            status: response.status(),
+            length: length.and_then(|v| v.to_str().ok()),
+            latency: took,
+            integration,
+            error: error.as_deref(),
+        };
+        self.access_log
+            .write(access_line(&seen, &answered).to_string());
         let mut response = response;
         if let Ok(value) = HeaderValue::from_str(&trace) {
             response.headers_mut().insert("x-amzn-trace-id", value);
@@ -254,30 +264,36 @@ impl Api {
         .collect();
         self.pump.data(data);
     }
+}
 
-    fn log(
-        &self,
-        seen: &Seen,
-        response: &Response,
-        latency: f64,
-        integration: f64,
-        error: Option<&str>,
-    ) {
-        let length = response
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|v| v.to_str().ok());
-        self.access_log.write(
-            json!({
-                "requestId": seen.id, "ip": "127.0.0.1", "requestTime": self.clock.now().to_string(),
-                "httpMethod": seen.method, "path": seen.path, "status": response.status().as_u16(),
-                "protocol": seen.protocol, "responseLength": length.unwrap_or("-"), "userAgent": seen.agent,
-                "responseLatency": latency.round(), "integrationLatency": integration.round(),
-                "integrationError": error.unwrap_or("-"),
-            })
-            .to_string(),
-        );
-    }
+/// What the access log says of an answer; times in milliseconds.
+struct Answered<'a> {
+    at: Time,
+    status: StatusCode,
+    length: Option<&'a str>,
+    latency: f64,
+    integration: f64,
+    error: Option<&'a str>,
+}
+
+/// The line that a deployed gateway writes by the format in `terraform/modules/api`.
+fn access_line(seen: &Seen, answered: &Answered<'_>) -> Value {
+    json!({
+        "requestId": seen.id, "ip": "127.0.0.1", "requestTime": request_time(answered.at),
+        "httpMethod": seen.method, "path": seen.path, "status": answered.status.as_u16(),
+        "protocol": seen.protocol, "responseLength": answered.length.unwrap_or("-"), "userAgent": seen.agent,
+        "responseLatency": answered.latency.round() as u64,
+        // A text, since a deployed gateway says "-" where no function was asked.
+        "integrationLatency": answered.integration.round().to_string(),
+        "integrationError": answered.error.unwrap_or("-"),
+    })
+}
+
+/// As `$context.requestTime` is written: `07/Mar/2026:13:05:09 +0000`.
+fn request_time(now: Time) -> String {
+    now.to_jiff()
+        .strftime("%d/%b/%Y:%H:%M:%S +0000")
+        .to_string()
 }
 
 fn header_text(request: &Request, name: impl header::AsHeaderName) -> String {
@@ -300,4 +316,72 @@ fn refusal(status: StatusCode, message: &str) -> Response {
         json!({ "message": message }).to_string(),
     )
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The format that Terraform sets, with a value that each variable of the gateway has in the field.
+    fn deployed() -> Value {
+        let module = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../terraform/modules/api/main.tf"
+        );
+        let text = std::fs::read_to_string(module).unwrap();
+        let (_, format) = text.split_once("format = join").unwrap();
+        let (format, _) = format.split_once("]), \"}\"").unwrap();
+        let keys = format.lines().filter_map(|l| {
+            let field = l.trim().strip_prefix('"')?.strip_suffix("\",")?;
+            field
+                .contains("$context.")
+                .then(|| field.replace("\\\"", "\""))
+        });
+        let line = keys
+            .map(|field| match field.contains(":\"$") {
+                true => field,
+                // What is not in quotes is a number.
+                false => format!("{}:1", field.split_once(":$").unwrap().0),
+            })
+            .collect::<Vec<_>>();
+        serde_json::from_str(&format!("{{{}}}", line.join(","))).unwrap()
+    }
+
+    fn shape(line: &Value) -> Vec<(String, &'static str)> {
+        let kind = |v: &Value| match v {
+            Value::String(_) => "text",
+            Value::Number(_) => "number",
+            _ => "another",
+        };
+        let fields = line.as_object().unwrap().iter();
+        fields.map(|(k, v)| (k.clone(), kind(v))).collect()
+    }
+
+    #[test]
+    fn a_request_is_logged_at_the_time_as_a_deployed_gateway_writes_it() {
+        let at = Time::parse("2026-03-07T13:05:09Z").unwrap();
+        assert_eq!(request_time(at), "07/Mar/2026:13:05:09 +0000");
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_a_deployed_gateways_in_its_order() {
+        let seen = Seen {
+            id: "1".into(),
+            method: "GET".into(),
+            path: "/count".into(),
+            protocol: "HTTP/1.1".into(),
+            agent: "curl".into(),
+        };
+        let answered = Answered {
+            at: Time::parse("2026-03-07T13:05:09Z").unwrap(),
+            status: StatusCode::OK,
+            length: None,
+            latency: 3.4,
+            integration: 2.0,
+            error: None,
+        };
+        let deployed = deployed();
+        assert!(deployed.as_object().unwrap().len() > 5, "{deployed}");
+        assert_eq!(shape(&access_line(&seen, &answered)), shape(&deployed));
+    }
 }

@@ -213,6 +213,19 @@ printf 'describe-images|1|\n' >"$work/answers"
 check 'a new one is pushed under its commit' 0 ci/image push image.tar 1.dkr.ecr/acme abc
 asked 'docker push 1.dkr.ecr/acme:abc'
 
+# --- A function's package ---
+head -c 100000 /bin/sh >"$work/binary"
+check 'a binary is packed' 0 terraform/deploy/pack "$work/binary" "$work/one.zip"
+check 'the same bytes make the same package' 0 terraform/deploy/pack "$work/binary" "$work/two.zip"
+cmp "$work/one.zip" "$work/two.zip"
+check 'Lambda can run what is in it' 0 python3 - "$work/one.zip" "$work/binary" <<'LOOK'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as package:
+    entry, = package.infolist()
+    assert package.testzip() is None and package.read(entry) == open(sys.argv[2], "rb").read()
+    assert (entry.filename, entry.external_attr >> 16, entry.create_system) == ("bootstrap", 0o100755, 3), entry
+LOOK
+
 # --- Secrets ---
 git init --quiet "$work/repository"
 cp ci/secrets.py "$work/secrets.py"

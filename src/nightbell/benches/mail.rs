@@ -47,8 +47,8 @@ fn main() {
     });
 }
 
-/// Alarms that stay as they are set, in an estate of their own.
-fn estate(alarms: &str, routes: String) -> model::Estate {
+/// Alarms that stay as they are set, in an estate of their own and in so many services.
+fn estate(alarms: &str, routes: String, services: usize) -> model::Estate {
     let mut files = model::load::Files::new("nightbell.yaml");
     files.insert(
         "nightbell.yaml",
@@ -60,12 +60,16 @@ fn estate(alarms: &str, routes: String) -> model::Estate {
     let errors = loaded.problems.iter();
     let errors: Vec<_> = errors.filter(|p| p.level == model::Level::Error).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    loaded.estate.unwrap()
+    let mut estate = loaded.estate.unwrap();
+    for (i, spec) in estate.alarms.iter_mut().enumerate() {
+        spec.service = format!("s{}", i % services);
+    }
+    estate
 }
 
-fn alarm(name: &str, service: &str, severity: &str) -> String {
+fn alarm(name: &str, severity: &str) -> String {
     format!(
-        "  - {{ name: {name}, service: {service}, severity: {severity}, missing: ignore, threshold: \"> 0\", metric: {{ namespace: Acme, name: Orders, dimensions: {{ Service: {service} }}, stat: Sum, period: 1m }} }}\n"
+        "  - {{ name: {name}, severity: {severity}, missing: ignore, threshold: \"> 0\", metric: {{ namespace: Acme, name: Orders, stat: Sum, period: 1m }} }}\n"
     )
 }
 
@@ -106,11 +110,9 @@ async fn paced(n: usize, tiny: bool) {
     let routes = format!(
         "receivers:\n{topics}route:\n  receiver: t0\n  group_by: [service]\n  group_wait: 0s\n  group_interval: 5m\n  routes:\n{children}"
     );
-    let alarms: String = (0..n)
-        .map(|i| alarm(&format!("a{i}"), &format!("s{i}"), "page"))
-        .collect();
+    let alarms: String = (0..n).map(|i| alarm(&format!("a{i}"), "page")).collect();
     let data = tempfile::tempdir().unwrap();
-    let app = start(estate(&alarms, routes), &data).await;
+    let app = start(estate(&alarms, routes, n), &data).await;
     let begun = Instant::now();
     let mut arrived = BTreeMap::new();
     for i in 0..n {
@@ -186,11 +188,11 @@ async fn storm(n: usize, tiny: bool) {
     let alarms: String = (0..n)
         .map(|i| {
             let severity = if i % 200 < 100 { "page" } else { "ticket" };
-            alarm(&name(i), &format!("s{}", i % 100), severity)
+            alarm(&name(i), severity)
         })
         .collect();
     let data = tempfile::tempdir().unwrap();
-    let app = start(estate(&alarms, routes), &data).await;
+    let app = start(estate(&alarms, routes, 100), &data).await;
     let daemon = &app.daemon;
     let begun = Instant::now();
     for batch in (0..n).collect::<Vec<_>>().chunks(100) {

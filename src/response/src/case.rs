@@ -52,7 +52,7 @@ impl Case {
 
     pub fn note_entry(&mut self, sequence: i64, entry: &Entry) {
         let digest = chain::digest(entry);
-        self.note(sequence, Line::Other(Box::new(entry.clone())), &digest);
+        self.note(sequence, Line::of(entry), &digest);
     }
 
     pub fn head(&self) -> Head {

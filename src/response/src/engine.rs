@@ -1,11 +1,13 @@
 //! The engine: the journal's fold, the compiled routes, and an index that follows from the two.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::route::Routes;
 use model::{
     AlarmSpec, Arrival, Entry, Incident, IncidentId, Path, Severity, State, Time, Transition,
 };
+use rustc_hash::FxHashSet;
 use serde_json::{Map, Value};
 
 use crate::agenda::{self, Counts};
@@ -35,6 +37,7 @@ pub struct Engine {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Index {
     places: Named<Box<[Place]>>,
+    groups: Groups,
     pub inhibitions: Inhibitions,
     pub silences: Silences,
     pub desks: BTreeMap<IncidentId, Desk>,
@@ -42,6 +45,36 @@ pub(crate) struct Index {
     pub due: BTreeSet<(Time, IncidentId)>,
     /// Alarms in ALARM that belong to an incident and are in none.
     pub unplaced: BTreeSet<Name>,
+}
+
+/// Names of groups, which alarms share. It follows from what is kept, so it is part of no
+/// comparison.
+#[derive(Debug, Clone, Default)]
+struct Groups(FxHashSet<Arc<str>>);
+
+impl PartialEq for Groups {
+    fn eq(&self, _: &Groups) -> bool {
+        true
+    }
+}
+
+impl Groups {
+    fn share(&mut self, mut places: Vec<Place>) -> Box<[Place]> {
+        for place in &mut places {
+            match self.0.get(&place.group) {
+                Some(known) => place.group = known.clone(),
+                None => {
+                    self.0.insert(place.group.clone());
+                }
+            }
+        }
+        places.into()
+    }
+
+    /// Drops what nobody uses any more.
+    fn tidy(&mut self) {
+        self.0.retain(|group| Arc::strong_count(group) > 1);
+    }
 }
 
 /// What follows for one incident.
@@ -189,7 +222,7 @@ impl Engine {
         let id = id.clone();
         order
             .into_iter()
-            .map(move |link| (link.sequence, link.line.entry(&id)))
+            .map(move |link| (link.sequence, link.line.entry(&id, &self.book.names)))
             .collect::<Vec<_>>()
             .into_iter()
     }
@@ -200,7 +233,7 @@ impl Engine {
         let links = self.book.cases.get(id).map_or(&[][..], |c| &c.timeline);
         let linked = links.iter().map(|link| Linked {
             sequence: link.sequence,
-            entry: link.line.entry(id),
+            entry: link.line.entry(id, &self.book.names),
             hash: chain::hex(&link.hash),
         });
         linked.collect()
@@ -274,6 +307,7 @@ impl Engine {
         for id in self.book.forget(before, |receiver| rules.has(receiver)) {
             self.index.drop_desk(&id);
         }
+        self.index.groups.tidy();
     }
 
     pub(crate) fn places(&self, alarm: &str) -> &[Place] {
@@ -296,7 +330,7 @@ impl Index {
         let mut index = Index::default();
         for (name, alarm) in &book.alarms {
             let labels = &alarm.receipt.labels;
-            let places = rules.places(labels).into();
+            let places = index.groups.share(rules.places(labels));
             index.places.insert(name.clone(), places);
             let firing = alarm.state() == State::Alarm;
             let inhibitions = &mut index.inhibitions;
@@ -390,7 +424,7 @@ impl Index {
             return;
         };
         let labels = &alarm.receipt.labels;
-        let places: Box<[Place]> = rules.places(labels).into();
+        let places = self.groups.share(rules.places(labels));
         let mut touched: BTreeSet<&IncidentId> = alarm.cases.iter().collect();
         let mut changed: Vec<(Name, bool)> = Vec::new();
         let known = self.places.get(name);

@@ -4,10 +4,11 @@
 //! name, and an entry is made anew when somebody looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use model::{Arrival, Entry, Notification, RunbookRef, State, Time, Transition};
-use rustc_hash::FxHashMap;
+use model::{Arrival, Entry, Notification, NotificationId, RunbookRef, State, Time, Transition};
+use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::Value;
 
 use crate::book::Facts;
@@ -58,9 +59,10 @@ impl Labels {
     }
 }
 
-/// Sets of labels that alarms share. It follows from what is kept, so it is part of no comparison.
+/// Sets of labels that alarms share, by their hash. It follows from what is kept, so it is part of
+/// no comparison.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pool(BTreeSet<Arc<BTreeMap<String, String>>>);
+pub(crate) struct Pool(FxHashMap<u64, Vec<Arc<BTreeMap<String, String>>>>);
 
 impl PartialEq for Pool {
     fn eq(&self, _: &Pool) -> bool {
@@ -71,15 +73,16 @@ impl PartialEq for Pool {
 impl Pool {
     fn labels(&mut self, alarm: &Name, labels: &BTreeMap<String, String>) -> Labels {
         let own = labels.get("alarm").is_some_and(|name| **name == **alarm);
-        let mut shared = labels.clone();
-        if own {
-            shared.remove("alarm");
-        }
-        let shared = match self.0.get(&shared) {
+        // A set that is known is found without being copied: most alarms bring one.
+        let others = || labels.iter().filter(|(label, _)| !own || *label != "alarm");
+        let mut hash = FxHasher::default();
+        others().for_each(|other| other.hash(&mut hash));
+        let alike = self.0.entry(hash.finish()).or_default();
+        let shared = match alike.iter().find(|known| known.iter().eq(others())) {
             Some(known) => known.clone(),
             None => {
-                let new = Arc::new(shared);
-                self.0.insert(new.clone());
+                let new = Arc::new(others().map(|(l, v)| (l.clone(), v.clone())).collect());
+                alike.push(Arc::clone(&new));
                 new
             }
         };
@@ -91,7 +94,10 @@ impl Pool {
 
     /// Drops what nobody uses any more.
     pub fn tidy(&mut self) {
-        self.0.retain(|labels| Arc::strong_count(labels) > 1);
+        self.0.retain(|_, alike| {
+            alike.retain(|labels| Arc::strong_count(labels) > 1);
+            !alike.is_empty()
+        });
     }
 }
 
@@ -198,22 +204,74 @@ impl Receipt {
     }
 }
 
+/// Names of alarms by number: a timeline says each of its hundred alarms again and again. It follows
+/// from what is kept, so it is part of no comparison, and two engines number as they please.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    numbers: Named<u32>,
+    names: Vec<Name>,
+}
+
+impl PartialEq for Names {
+    fn eq(&self, _: &Names) -> bool {
+        true
+    }
+}
+
+/// Alarms as numbers of [`Names`].
+pub(crate) type Numbers = Box<[u32]>;
+
+impl Names {
+    pub fn numbers<'n>(&mut self, names: impl IntoIterator<Item = &'n Name>) -> Numbers {
+        names.into_iter().map(|name| self.number(name)).collect()
+    }
+
+    fn number(&mut self, name: &Name) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name.clone());
+        self.numbers.insert(name.clone(), number);
+        number
+    }
+
+    fn strings(&self, numbers: &[u32]) -> BTreeSet<String> {
+        let names = numbers.iter().map(|number| &self.names[*number as usize]);
+        names.map(|name| name.to_string()).collect()
+    }
+}
+
 /// An entry of a timeline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Line {
     Received(Arc<Receipt>),
-    Joined {
-        alarms: Arc<BTreeSet<Name>>,
-        at: Time,
-    },
+    Joined(Box<(Numbers, Time)>),
     /// The notification without the alarms that it is about.
-    Notify(Box<Notification>, Arc<BTreeSet<Name>>),
+    Notify(Box<(Notification, Numbers)>),
+    Sent(Box<(NotificationId, Box<str>, Time)>),
     Other(Box<Entry>),
 }
 
 impl Line {
+    /// Of an entry that names no alarms.
+    pub fn of(entry: &Entry) -> Line {
+        match entry {
+            Entry::Sent {
+                notification,
+                message,
+                at,
+            } => Line::Sent(Box::new((
+                notification.clone(),
+                message.as_str().into(),
+                *at,
+            ))),
+            other => Line::Other(Box::new(other.clone())),
+        }
+    }
+
     /// The entry; `incident`: whose timeline it stands in.
-    pub fn entry(&self, incident: &model::IncidentId) -> Entry {
+    pub fn entry(&self, incident: &model::IncidentId, names: &Names) -> Entry {
         match self {
             Line::Received(receipt) => {
                 let facts = receipt.facts();
@@ -226,16 +284,21 @@ impl Line {
                     arrival: facts.arrival,
                 }
             }
-            Line::Joined { alarms, at } => Entry::Joined {
+            Line::Joined(joined) => Entry::Joined {
                 incident: incident.clone(),
-                alarms: strings(alarms),
-                at: *at,
+                alarms: names.strings(&joined.0),
+                at: joined.1,
             },
-            Line::Notify(notification, about) => Entry::Notify {
+            Line::Notify(notify) => Entry::Notify {
                 notification: Notification {
-                    about: strings(about),
-                    ..Notification::clone(notification)
+                    about: names.strings(&notify.1),
+                    ..Notification::clone(&notify.0)
                 },
+            },
+            Line::Sent(sent) => Entry::Sent {
+                notification: sent.0.clone(),
+                message: sent.1.to_string(),
+                at: sent.2,
             },
             Line::Other(entry) => Entry::clone(entry),
         }

@@ -12,6 +12,7 @@ mod differential;
 mod inventory;
 mod metrics;
 mod moto;
+mod operate;
 mod pictures;
 mod posting;
 mod proxy;

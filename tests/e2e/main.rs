@@ -10,6 +10,7 @@ mod backtest;
 mod binary;
 mod composites;
 mod explore;
+mod files;
 mod guard;
 mod hands;
 mod mails;

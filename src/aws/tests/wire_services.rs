@@ -11,11 +11,11 @@ mod stand_in;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws::{Journal, S3, SecretsManager, Ses, Sns, Sqs, Tables};
+use aws::{Journal, Operations, S3, SecretsManager, Ses, Sns, Sqs, Tables};
 use model::{Entry, IncidentId, Time};
 use ports::{
     Access, Change, Condition, Documents, Endpoint, Items, Journal as _, Key, Kind, Letter, Mail,
-    Objects, Queues, Receive, Retry, Secrets, Subscriptions, Write,
+    Objects, Operations as _, Queues, Receive, Retry, Secrets, Subscriptions, Write,
 };
 use serde_json::{Value, json as value};
 use stand_in::{Answer, StandIn, json};
@@ -434,4 +434,79 @@ async fn a_mail_address_waits_until_its_token_confirms_it() {
             (Some(arn.to_owned()), email("b"), Some("{}".to_owned())),
         ]
     );
+}
+
+/// An answer of Lambda.
+fn plain(status: u16, body: &str) -> Answer {
+    Answer {
+        status,
+        headers: &[("content-type", "application/json")],
+        body: body.into(),
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_hands_over_its_payload_and_a_function_that_fails_is_an_error() {
+    let script = [
+        plain(200, r#"{"batchItemFailures":[]}"#),
+        // A function's own failure comes with 200 and `X-Amz-Function-Error`.
+        plain(
+            200,
+            r#"{"errorMessage":"no such job","errorType":"Lookup","stackTrace":[]}"#,
+        ),
+        plain(200, r#"{"errorMessage":"a word of the answer"}"#),
+        Answer {
+            headers: &[("x-amzn-errortype", "ResourceNotFoundException")],
+            ..plain(
+                404,
+                r#"{"Type":"User","Message":"Function not found: absent"}"#,
+            )
+        },
+    ];
+    let aws = StandIn::start(1, script).await;
+    let operations = Operations::new(&aws.config);
+    let payload = value!({ "Records": [{ "messageId": "m-1" }] });
+    let invoke = async |function: &str| operations.invoke(function, &payload).await;
+    assert_eq!(
+        invoke("fan-out").await.unwrap(),
+        value!({ "batchItemFailures": [] })
+    );
+    assert_eq!(aws.targets(), ["invocations"]);
+    let sent: Value = serde_json::from_str(&aws.body(0)).unwrap();
+    assert_eq!(sent, payload);
+    let failed = invoke("fan-out").await.unwrap_err();
+    assert_eq!(failed.kind, Kind::Unavailable);
+    assert!(failed.to_string().contains("fan-out"), "{failed}");
+    let why = std::error::Error::source(&failed).map(ToString::to_string);
+    let why = why.unwrap_or_else(|| failed.to_string());
+    assert!(why.contains("the function failed: no such job"), "{why}");
+    // What only looks like a failure is an answer.
+    assert!(invoke("fan-out").await.is_ok());
+    assert_eq!(invoke("absent").await.unwrap_err().kind, Kind::NotFound);
+}
+
+#[tokio::test]
+async fn a_limit_is_put_read_and_taken_away() {
+    let script = [
+        plain(200, "{}"),
+        plain(200, r#"{"ReservedConcurrentExecutions":5}"#),
+        plain(200, r#"{"ReservedConcurrentExecutions":5}"#),
+        plain(204, ""),
+        plain(
+            400,
+            r#"{"Type":"User","message":"decreases account's UnreservedConcurrentExecution below its minimum value of [100]."}"#,
+        ),
+    ];
+    let aws = StandIn::start(1, script).await;
+    let operations = Operations::new(&aws.config);
+    assert_eq!(operations.concurrency("f").await.unwrap(), None);
+    operations.set_concurrency("f", Some(5)).await.unwrap();
+    let sent: Value = serde_json::from_str(&aws.body(1)).unwrap();
+    assert_eq!(sent, value!({ "ReservedConcurrentExecutions": 5 }));
+    assert_eq!(operations.concurrency("f").await.unwrap(), Some(5));
+    operations.set_concurrency("f", None).await.unwrap();
+    assert_eq!(aws.body(3), "");
+    let refused = operations.set_concurrency("f", Some(999)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.kind, refused.retry), (Kind::Invalid, Retry::Never));
 }

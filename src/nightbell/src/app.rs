@@ -20,12 +20,14 @@ use telemetry::Telemetry;
 use telemetry::logs::{LogScope, LogSink};
 use telemetry::xray::Sampling;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
 
 use crate::daemon::{Daemon, Local, Place, Ports};
 use crate::http;
 use crate::services::{self, Gateway, Ground};
+use crate::serving::{Begin, Serving, Standing};
 use crate::tasks::{
     Driver, Poke, canary::Canary, evaluate::Evaluate, heartbeat::Heartbeat, operate::Operate,
     pictures::Pictures, respond::Respond, sweep::Sweep,
@@ -52,18 +54,21 @@ pub struct Options {
 pub struct App {
     /// Where the console answers.
     pub address: SocketAddr,
-    /// What the tasks and pages share.
+    /// What the tasks and pages shared at the start; [`App::present`] is what they share now.
     pub daemon: Arc<Daemon>,
     /// The local APIs.
     pub gateway: Gateway,
     hosts: Hosts,
     stop: CancellationToken,
-    driver: Driver,
+    standing: Arc<Standing>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     visitors: Option<tokio::task::JoinHandle<()>>,
     pump_task: tokio::task::JoinHandle<()>,
+    dispatch: tracing::Dispatch,
 }
 
+/// How often it is looked whether the files changed.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -148,15 +153,18 @@ impl App {
             pump,
             users,
         };
-        let daemon = Daemon::open(clock.clone(), estate, ports, Place::Here(local)).await?;
         let stop = CancellationToken::new();
-        let driver = start_tasks(&daemon, &gateway, &stop, &dispatch);
-        let router = http::router(daemon.clone(), gateway.clone(), address, None).layer(
-            middleware::from_fn(move |request: Request, next: Next| {
-                next.run(request).with_subscriber(dispatch.clone())
-            }),
-        );
-        let server = tokio::spawn(serve(listener, router, stop.clone()));
+        let half = Half {
+            clock,
+            ports,
+            local,
+            gateway: gateway.clone(),
+            address,
+            dispatch: dispatch.clone(),
+        };
+        let standing = half.stand(estate, &stop).await?;
+        let daemon = standing.daemon();
+        let server = tokio::spawn(serve(listener, standing.router(), stop.clone()));
         let visitors = traffic.map(|rate| {
             tokio::spawn(traffic::visit(
                 format!("http://{}/svc/counter/count", reachable(address)),
@@ -170,11 +178,39 @@ impl App {
             gateway,
             hosts,
             stop,
-            driver,
+            standing,
             server,
             visitors,
             pump_task,
+            dispatch,
         })
+    }
+
+    /// What the tasks and pages share now: another one after the files changed.
+    pub fn present(&self) -> Arc<Daemon> {
+        self.standing.daemon()
+    }
+
+    /// Takes over what the project's files say whenever they change: alarms, routes, dashboards and
+    /// runbooks. Services, and where it listens, stay as they began.
+    pub fn follow(&self, config: PathBuf) {
+        let (changes, changed) = watch::channel(0);
+        let looking = look(config.clone(), self.daemon.clock.clone(), changes);
+        let objects = self.daemon.local.as_ref().map(|l| l.store.objects());
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = looking => {}
+            }
+        });
+        if let Some(objects) = objects {
+            let following = self
+                .standing
+                .clone()
+                .follow(config, Arc::new(objects), changed);
+            tokio::spawn(following.with_subscriber(self.dispatch.clone()));
+        }
     }
 
     /// The base of every link.
@@ -192,23 +228,7 @@ impl App {
     pub async fn settled(&self) {
         loop {
             self.hosts.settled().await;
-            let now = self.daemon.now();
-            let mut quiet = true;
-            for status in self.driver.statuses().values_mut() {
-                let idle = status
-                    .wait_for(|s| !s.running && s.next > now && s.runs > 0)
-                    .await;
-                quiet &= idle.is_ok();
-            }
-            // A task that was looked at first may have been poked by one that was looked at last.
-            // Asked before the statuses: a poke counts as heard only once its run shows there.
-            let poked = self.daemon.respond.wanted() || self.daemon.operate.wanted();
-            let still = self
-                .driver
-                .statuses()
-                .values()
-                .all(|s| !s.borrow().running && s.borrow().next > now);
-            if (quiet && still && !poked) || self.stop.is_cancelled() {
+            if self.standing.settles().await || self.stop.is_cancelled() {
                 return;
             }
             tokio::task::yield_now().await;
@@ -222,7 +242,7 @@ impl App {
             gateway,
             hosts,
             stop,
-            driver,
+            standing,
             server,
             visitors,
             pump_task,
@@ -230,9 +250,9 @@ impl App {
         } = self;
         stop.cancelled().await;
         // Pages listen for as long as they are open; a server that waits for them never stops.
-        daemon.live.end();
+        standing.daemon().live.end();
         let ended = tokio::time::timeout(GRACE, server).await;
-        driver.stopped().await;
+        standing.stopped().await;
         hosts.stop().await;
         if let Some(visitors) = visitors {
             visitors.abort();
@@ -245,7 +265,7 @@ impl App {
         if let Some(local) = &daemon.local {
             local.store.close().await?;
         }
-        drop((daemon, gateway));
+        drop((daemon, gateway, standing));
         pump_task.abort();
         match ended {
             Ok(joined) => joined?.context("the HTTP server failed"),
@@ -272,12 +292,81 @@ fn start_tasks(
     if let Some(platform) = gateway.pictures() {
         driver.start(Pictures::new(platform.clone()), Poke::default());
     }
-    let statuses = driver.statuses();
-    *daemon
-        .statuses
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner) = statuses;
     driver
+}
+
+/// The half that is begun anew when the files change, and what it stands on.
+#[derive(Clone)]
+struct Half {
+    clock: Arc<dyn Clock>,
+    ports: Ports,
+    local: Local,
+    gateway: Gateway,
+    address: SocketAddr,
+    dispatch: tracing::Dispatch,
+}
+
+impl Half {
+    async fn stand(
+        self,
+        estate: Estate,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Arc<Standing>> {
+        let (gateway, address, log) = (self.gateway.clone(), self.address, self.dispatch.clone());
+        let dress = move |serving: &Serving| {
+            let log = log.clone();
+            http::router(serving.daemon.clone(), gateway.clone(), address, None).layer(
+                middleware::from_fn(move |request: Request, next: Next| {
+                    next.run(request).with_subscriber(log.clone())
+                }),
+            )
+        };
+        let begin: Begin = Box::new(move |before, estate, token| {
+            let half = self.clone();
+            Box::pin(async move { half.begin(before, estate, &token).await })
+        });
+        Standing::of(estate, begin, stop, Box::new(dress)).await
+    }
+
+    async fn begin(
+        self,
+        before: Option<Arc<Daemon>>,
+        mut estate: Estate,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Serving> {
+        // Links have to lead here, wherever here is.
+        estate.project.console_url = format!("http://{}", reachable(self.address));
+        let place = Place::Here(self.local);
+        let daemon = match before {
+            None => Daemon::open(self.clock, estate, self.ports, place).await?,
+            Some(before) => {
+                before
+                    .succeed(self.clock, estate, self.ports, place)
+                    .await?
+            }
+        };
+        let driver = start_tasks(&daemon, &self.gateway, stop, &self.dispatch);
+        Ok(Serving::of(daemon, driver))
+    }
+}
+
+/// Says whenever the files are other ones than they were, for as long as somebody hears it; the
+/// first time, too: they may have changed since they were read.
+async fn look(config: PathBuf, clock: Arc<dyn Clock>, changes: watch::Sender<u64>) {
+    let mut before = None;
+    while !changes.is_closed() {
+        let config = config.clone();
+        let print = tokio::task::spawn_blocking(move || {
+            let (hash, _) = crate::keeper::source::fingerprint(&config);
+            <[u8; 32]>::from(sha2::Digest::finalize(hash))
+        });
+        if let Ok(print) = print.await
+            && before.replace(print) != Some(print)
+        {
+            changes.send_modify(|times| *times += 1);
+        }
+        clock.sleep_until(clock.now() + LOOK).await;
+    }
 }
 
 async fn serve(

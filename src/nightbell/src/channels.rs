@@ -23,6 +23,8 @@ pub const SIGNATURE: &str = "x-nightbell-signature";
 pub const KEY: &str = "x-nightbell-id";
 /// How long a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Receivers close idle connections themselves, often after a minute.
+const KEPT: Duration = Duration::from_secs(15);
 /// How much work a template may be, in minijinja's instructions.
 const FUEL: u64 = 100_000;
 /// No body of a webhook is longer.
@@ -190,6 +192,16 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
+/// What posts webhooks: no redirects, and connections that are kept for a while.
+pub fn client() -> ports::Result<reqwest::Client> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .pool_idle_timeout(KEPT)
+        .build();
+    client.map_err(|e| Error::new("make", "a client of webhooks", Kind::Unavailable).because(e))
+}
+
 async fn post(daemon: &Daemon, webhook: &Webhook, message: &Message<'_>) -> ports::Result<String> {
     let failed = |kind: Kind, why: String| Error::new("post to", "webhook", kind).because(why);
     let secrets = &*daemon.ports.secrets;
@@ -200,12 +212,8 @@ async fn post(daemon: &Daemon, webhook: &Webhook, message: &Message<'_>) -> port
     };
     let body = body(webhook.template.as_deref(), message, &link)
         .map_err(|why| failed(Kind::Invalid, why))?;
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
-        .build()
-        .map_err(|e| failed(Kind::Unavailable, e.to_string()))?;
-    let mut request = client
+    let mut request = daemon
+        .hooks
         .post(url)
         .header("content-type", "application/json")
         .header(KEY, &message.notification.id.0);

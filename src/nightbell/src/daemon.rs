@@ -102,11 +102,16 @@ pub struct Daemon {
     engine: Mutex<Engine>,
     /// When the latest entry was written, in milliseconds.
     latest: AtomicI64,
+    /// What became of notifications, and is not written yet.
+    notes: Mutex<BTreeMap<model::NotificationId, model::Entry>>,
+    /// What posts webhooks.
+    pub hooks: reqwest::Client,
     /// Makes appending and folding one step, so that the engine sees entries in order.
     appending: tokio::sync::Mutex<()>,
 }
 
 /// What only the local mode has.
+#[derive(Clone)]
 pub struct Local {
     /// The file.
     pub store: local::Store,
@@ -209,6 +214,8 @@ impl Daemon {
             proofs: Proofs::default(),
             engine: Mutex::new(engine),
             latest: AtomicI64::new(i64::MIN),
+            notes: Mutex::default(),
+            hooks: crate::channels::client()?,
             appending: tokio::sync::Mutex::new(()),
         })
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use model::incident::IncidentAlarm;
 use model::{
     AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
 };
@@ -179,20 +180,19 @@ fn late_words() -> String {
 /// The alarm that leads an incident: in ALARM before OK, the worst severity, the oldest; of several
 /// that turned at one instant, the one that stands first in the files.
 pub fn leading<'a>(incident: &'a Incident, alarms: &[AlarmSpec]) -> Option<&'a str> {
-    let place = |name: &str| alarms.iter().position(|a| a.name == name);
-    incident
+    let key = |alarm: &IncidentAlarm| (alarm.state != State::Alarm, alarm.severity, alarm.since);
+    let first = incident.alarms.values().map(key).min()?;
+    let led = incident
         .alarms
         .iter()
-        .min_by_key(|(name, alarm)| {
-            let place = place(name).unwrap_or(usize::MAX);
-            (
-                alarm.state != State::Alarm,
-                alarm.severity,
-                alarm.since,
-                place,
-            )
-        })
-        .map(|(name, _)| name.as_str())
+        .filter(|(_, alarm)| key(alarm) == first);
+    let led: BTreeSet<&'a str> = led.map(|(name, _)| name.as_str()).collect();
+    // The files are looked through once, and only where several turned at once.
+    let in_files = match led.len() {
+        1 => None,
+        _ => alarms.iter().find_map(|spec| led.get(spec.name.as_str())),
+    };
+    in_files.or(led.first()).copied()
 }
 
 /// The alarms in ALARM that a composite watches, with their since; of a composite among them, the

@@ -24,7 +24,7 @@ use crate::tasks::{
     Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
 };
 
-pub use standing::{Dress, Standing};
+pub use standing::{Begin, Dress, Standing};
 
 /// What it needs.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub struct Options {
     pub pace: Pace,
 }
 
-/// It, running.
+/// It, running; on this machine, the half of `nightbell up` that evaluates and responds.
 pub struct Serving {
     /// What its tasks and pages share.
     pub daemon: Arc<Daemon>,
@@ -112,9 +112,14 @@ impl Serving {
         }
         driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
         driver.start(Heartbeat(daemon.clone()), Poke::default());
+        Ok(Serving::of(daemon, driver))
+    }
+
+    /// A daemon whose tasks run.
+    pub fn of(daemon: Arc<Daemon>, driver: Driver) -> Serving {
         let serving = Serving { daemon, driver };
         serving.show(serving.driver.statuses());
-        Ok(serving)
+        serving
     }
 
     /// Shows the statuses of other tasks beside its own.
@@ -127,24 +132,28 @@ impl Serving {
     /// Waits until no task runs or is due, but the one that waits for messages. For tests on a
     /// stepped clock.
     pub async fn settled(&self) {
-        loop {
-            let now = self.daemon.now();
-            let mut statuses = self.driver.statuses();
-            statuses.remove("receive");
-            let mut quiet = true;
-            for status in statuses.values_mut() {
-                let idle = status.wait_for(|s| !s.running && s.next > now && s.runs > 0);
-                quiet &= idle.await.is_ok();
-            }
-            let poked = self.daemon.respond.wanted() || self.daemon.operate.wanted();
-            let still = statuses
-                .values()
-                .all(|s| !s.borrow().running && s.borrow().next > now);
-            if quiet && still && !poked {
-                return;
-            }
+        while !self.settles().await {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Waits for each of them once; whether all were at rest together then.
+    pub async fn settles(&self) -> bool {
+        let now = self.daemon.now();
+        let mut statuses = self.driver.statuses();
+        statuses.remove("receive");
+        let mut quiet = true;
+        for status in statuses.values_mut() {
+            let idle = status.wait_for(|s| !s.running && s.next > now && s.runs > 0);
+            quiet &= idle.await.is_ok();
+        }
+        // A task that was looked at first may have been poked by one that was looked at last.
+        // Asked before the statuses: a poke counts as heard only once its run shows there.
+        let poked = self.daemon.respond.wanted() || self.daemon.operate.wanted();
+        let still = statuses
+            .values()
+            .all(|s| !s.borrow().running && s.borrow().next > now);
+        quiet && still && !poked
     }
 
     /// Waits until its tasks have ended, then gives the lease back.

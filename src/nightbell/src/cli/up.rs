@@ -74,6 +74,7 @@ async fn serve(
         greet(&app, &data, alarms, arguments);
     }
     crate::proofs::test_behind(app.daemon.clone(), suites);
+    app.follow(global.config.clone());
     let stop = app.stop_token();
     tokio::spawn(async move {
         signal().await;

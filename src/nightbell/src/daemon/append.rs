@@ -4,6 +4,7 @@
 //! was the last that it was judged on: if there is a newer one, that is read first and the judgement
 //! made anew. So two daemons never decide the same, and never take one transition twice.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -73,14 +74,21 @@ impl Daemon {
     }
 
     /// Notes what became of a notification. It is a fact, so that it needs no lease; beside other
-    /// daemons it is tried a few times, since whatever is not noted is sent again.
+    /// daemons it is tried a few times, since whatever is not noted is sent again. Whoever comes
+    /// while another one writes waits, and all who waited are one write.
     pub async fn note(&self, id: &NotificationId, fact: Entry) -> ports::Result<()> {
+        let notes = || self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes().insert(id.clone(), fact);
         let mut pause = Duration::from_millis(50);
         for attempt in 1.. {
             let noted = self
                 .enter::<Error>(|engine| {
-                    let waits = engine.pending().any(|o| o.notification.id == *id);
-                    Ok(waits.then(|| fact.clone()).into_iter().collect())
+                    let mut facts = notes().clone();
+                    // What another one wrote for us is no longer pending.
+                    let pending = engine.pending();
+                    Ok(pending
+                        .filter_map(|o| facts.remove(&o.notification.id))
+                        .collect())
                 })
                 .await;
             match noted {
@@ -89,7 +97,10 @@ impl Daemon {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                noted => return noted.map(drop),
+                noted => {
+                    notes().remove(id);
+                    return noted.map(drop);
+                }
             }
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Task for Watch {
 }
 
 /// Of everything that the project reads on this machine, and where the rest is.
-fn fingerprint(config: &Path) -> (Sha256, Vec<(&'static str, String)>) {
+pub(crate) fn fingerprint(config: &Path) -> (Sha256, Vec<(&'static str, String)>) {
     let read = crate::files::read(config);
     let mut hash = Sha256::new();
     for (path, content) in read.files.iter() {

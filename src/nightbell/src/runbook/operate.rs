@@ -344,18 +344,23 @@ async fn watch(
     let now = daemon.now();
     let again = Some(now + Duration::from_secs(5));
     let name = || key.action.clone();
+    // What an action keeps quiet may get worse; anything else has to be heard.
+    let quiet = match &action.act {
+        Act::DisableAlarmActions { alarms, .. } => &alarms[..],
+        Act::Redrive { .. } | Act::SetConcurrency { .. } | Act::Invoke { .. } => &[],
+    };
+    let worse = daemon.engine().worse_since(id, since, quiet);
+    if let (true, Some(because)) = (goes_on(&action.act), worse) {
+        stop(daemon, action).await?;
+        let stopped = Step::Stopped {
+            action: name(),
+            because,
+        };
+        note(daemon, id, key, stopped).await?;
+        return Ok(None);
+    }
     match &action.act {
         Act::Redrive { queue, .. } => {
-            let worse = daemon.engine().worse_since(id, since, &[]);
-            if let Some(because) = worse {
-                stop(daemon, action).await?;
-                let stopped = Step::Stopped {
-                    action: name(),
-                    because,
-                };
-                note(daemon, id, key, stopped).await?;
-                return Ok(None);
-            }
             if ends.is_some_and(|ends| now < ends) {
                 return Ok(again);
             }
@@ -376,17 +381,6 @@ async fn watch(
             Ok(action.verify.as_ref().map(|(_, after)| now + *after))
         }
         Act::DisableAlarmActions { alarms, .. } => {
-            // What was to be quiet may get worse; anything else has to be heard.
-            let worse = daemon.engine().worse_since(id, since, alarms);
-            if let Some(because) = worse {
-                stop(daemon, action).await?;
-                let stopped = Step::Stopped {
-                    action: name(),
-                    because,
-                };
-                note(daemon, id, key, stopped).await?;
-                return Ok(None);
-            }
             match ends {
                 Some(ends) if now < ends => return Ok(again.map(|at| at.min(ends))),
                 _ => {}
@@ -408,6 +402,14 @@ async fn watch(
             note(daemon, id, key, failed).await?;
             Ok(None)
         }
+    }
+}
+
+/// Whether an action goes on after its call, so that it can be stopped.
+fn goes_on(act: &Act) -> bool {
+    match act {
+        Act::Redrive { .. } | Act::DisableAlarmActions { .. } => true,
+        Act::SetConcurrency { .. } | Act::Invoke { .. } => false,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The half that receives and responds, for as long as the process lives: when the files change, it is
-//! begun anew with what they say then.
+//! The half that receives and responds, for as long as the process lives, against an account and on
+//! this machine: when the files change, it is begun anew with what they say then.
 //!
 //! That is a restart without the process: its memory is the journal, so that nobody is told twice and
 //! nothing is lost. Files that cannot be used change nothing; what was there before goes on.
@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
+use futures::future::BoxFuture;
 use model::Estate;
 use ports::Objects;
 use tokio::sync::watch;
@@ -28,14 +29,27 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Makes what answers requests from what runs.
 pub type Dress = Box<dyn Fn(&Serving) -> Router + Send + Sync>;
 
+/// Begins with an estate, in the place of what ended before; runs until the token is cancelled.
+pub type Begin = Box<
+    dyn Fn(
+            Option<Arc<Daemon>>,
+            Estate,
+            CancellationToken,
+        ) -> BoxFuture<'static, anyhow::Result<Serving>>
+        + Send
+        + Sync,
+>;
+
 /// It.
 pub struct Standing {
-    options: Options,
+    begin: Begin,
     stop: CancellationToken,
     dress: Dress,
     /// What runs, and what ends it.
     running: tokio::sync::Mutex<Option<(Serving, CancellationToken)>>,
     daemon: Mutex<Arc<Daemon>>,
+    /// What the files said when it was begun.
+    desired: Mutex<Estate>,
     router: RwLock<Router>,
 }
 
@@ -46,14 +60,38 @@ impl Standing {
         stop: &CancellationToken,
         dress: Dress,
     ) -> anyhow::Result<Arc<Standing>> {
+        let estate = options.estate.clone();
+        let begin: Begin = Box::new(move |before, estate, token| {
+            let options = Options {
+                estate,
+                ..options.clone()
+            };
+            Box::pin(async move {
+                match before {
+                    None => Serving::start(options, &token).await,
+                    Some(before) => Serving::start_after(&before, options, &token).await,
+                }
+            })
+        });
+        Standing::of(estate, begin, stop, dress).await
+    }
+
+    /// The same of whatever can be begun.
+    pub async fn of(
+        estate: Estate,
+        begin: Begin,
+        stop: &CancellationToken,
+        dress: Dress,
+    ) -> anyhow::Result<Arc<Standing>> {
         let token = stop.child_token();
-        let serving = Serving::start(options.clone(), &token).await?;
+        let serving = begin(None, estate.clone(), token.clone()).await?;
         Ok(Arc::new(Standing {
             daemon: Mutex::new(serving.daemon.clone()),
+            desired: Mutex::new(estate),
             router: RwLock::new(dress(&serving)),
             running: tokio::sync::Mutex::new(Some((serving, token))),
             stop: stop.clone(),
-            options,
+            begin,
             dress,
         }))
     }
@@ -87,8 +125,16 @@ impl Standing {
     pub async fn renew(&self, estate: Estate) -> bool {
         let mut running = self.running.lock().await;
         let before = self.daemon();
-        if before.estate == estate || self.stop.is_cancelled() {
+        if self.stop.is_cancelled() {
             return false;
+        }
+        {
+            let desired = self.desired.lock();
+            let mut desired = desired.unwrap_or_else(PoisonError::into_inner);
+            if *desired == estate {
+                return false;
+            }
+            *desired = estate.clone();
         }
         if let Some((serving, token)) = running.take() {
             token.cancel();
@@ -96,11 +142,7 @@ impl Standing {
         }
         while !self.stop.is_cancelled() {
             let token = self.stop.child_token();
-            let options = Options {
-                estate: estate.clone(),
-                ..self.options.clone()
-            };
-            match Serving::start_after(&before, options, &token).await {
+            match (self.begin)(Some(before.clone()), estate.clone(), token.clone()).await {
                 Ok(serving) => {
                     let daemon = self.daemon.lock();
                     *daemon.unwrap_or_else(PoisonError::into_inner) = serving.daemon.clone();
@@ -114,12 +156,9 @@ impl Standing {
                 Err(error) => {
                     token.cancel();
                     let error = format!("{error:#}");
-                    tracing::warn!(
-                        error,
-                        "receiving cannot be begun with the changed files yet"
-                    );
+                    tracing::warn!(error, "it cannot be begun with the changed files yet");
                     tokio::select! {
-                        () = tokio::time::sleep(AGAIN) => {}
+                        () = before.clock.sleep_until(before.now() + AGAIN) => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -180,6 +219,14 @@ impl Standing {
     pub async fn settled(&self) {
         if let Some((serving, _)) = &*self.running.lock().await {
             serving.settled().await;
+        }
+    }
+
+    /// Waits for each task once; whether all were at rest together then.
+    pub async fn settles(&self) -> bool {
+        match &*self.running.lock().await {
+            Some((serving, _)) => serving.settles().await,
+            None => true,
         }
     }
 }

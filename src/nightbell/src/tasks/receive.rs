@@ -25,6 +25,14 @@ const BATCHES: usize = 100;
 /// Attributes of SQS are text of some length; a reason is cut.
 const REASON: usize = 1_000;
 
+/// How often it is looked whether the holder of the lease has decided.
+const LOOK: Duration = Duration::from_millis(500);
+/// Longer than the lease of a holder that died, and than its successor needs. Whose routes are other
+/// ones than ours may never decide as we would; what came is taken in then all the same.
+const DECISION: Duration = Duration::from_secs(60);
+/// With each decision of our own at least one other daemon got something in.
+const DECISIONS: usize = 8;
+
 /// How long receiving takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -141,17 +149,14 @@ impl Receive {
         let mut rest = &read[..];
         while !rest.is_empty() {
             let (run, after) = rest.split_at(self.run(rest));
-            if self.hides(run) {
-                // Whoever does not hold the lease leaves it to whoever does.
-                match self.daemon.decide(now).await {
-                    Err(error) if error.kind != Kind::Conflict => return Err(error),
-                    _ => {}
-                }
+            match self.take_run(run, now).await? {
+                Some(news) => taken.news += news,
+                // What is not taken in comes again.
+                None => return Ok(taken),
             }
-            taken.news += self
-                .daemon
-                .enter::<ports::Error>(|engine| Ok(self.entries(engine, run, now)))
-                .await?;
+            if !after.is_empty() {
+                self.daemon.respond.poke();
+            }
             rest = after;
         }
         if taken.news > 0 {
@@ -167,6 +172,44 @@ impl Receive {
             queues.delete(&self.source.queue, &message.receipt).await?;
         }
         Ok(taken)
+    }
+
+    /// Takes in messages none of which ends what another one of them begins; answers how many
+    /// entries that made, nothing when the daemon ends before.
+    ///
+    /// An end is not taken in before the fire was decided about, by us or by whoever holds the
+    /// lease: whoever reads both at once finds an alarm that is well, and no incident opens.
+    async fn take_run(&self, run: &[Read], now: Time) -> ports::Result<Option<usize>> {
+        let (mut decided, until) = (0, self.daemon.now() + DECISION);
+        loop {
+            let decides = self.daemon.estate.routes.is_some() && decided < DECISIONS;
+            let waits = decides && self.daemon.now() < until;
+            let mut hidden = false;
+            let news = self
+                .daemon
+                .enter::<ports::Error>(|engine| {
+                    hidden = waits && hides(engine, run);
+                    Ok(match hidden {
+                        true => Vec::new(),
+                        false => self.entries(engine, run, now),
+                    })
+                })
+                .await?;
+            if !hidden {
+                return Ok(Some(news));
+            }
+            match self.daemon.decide(self.daemon.now()).await {
+                Ok(_) => decided += 1,
+                Err(error) if error.kind == Kind::Conflict => {
+                    let look = self.daemon.now() + LOOK;
+                    tokio::select! {
+                        () = self.stop.cancelled() => return Ok(None),
+                        () = self.daemon.clock.sleep_until(look) => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// How many messages from here on can be taken in at once: none of them ends what another one of
@@ -187,17 +230,6 @@ impl Receive {
             }
         }
         read.len()
-    }
-
-    /// Whether one of these ends what has fired and was not decided about.
-    fn hides(&self, read: &[Read]) -> bool {
-        let engine = self.daemon.engine();
-        read.iter().any(|read| match read {
-            Read::Transition(both) => {
-                both.0.to != State::Alarm && engine.awaits_decision(&both.0.alarm)
-            }
-            Read::Other | Read::Poison(_) => false,
-        })
     }
 
     /// The entries of a batch. The same transition twice in one batch is one.
@@ -258,6 +290,16 @@ impl Receive {
         queues.send(&self.source.dead_letter, &aside).await?;
         Ok(())
     }
+}
+
+/// Whether one of these ends what has fired and was not decided about.
+fn hides(engine: &response::Engine, read: &[Read]) -> bool {
+    read.iter().any(|read| match read {
+        Read::Transition(both) => {
+            both.0.to != State::Alarm && engine.awaits_decision(&both.0.alarm)
+        }
+        Read::Other | Read::Poison(_) => false,
+    })
 }
 
 #[async_trait]

@@ -37,8 +37,8 @@ pub struct Respond {
 }
 
 const PAGE: usize = 500;
-/// So many mails are made at once; one waits for evidence no longer than all.
-const AT_ONCE: usize = 8;
+/// So many mails are made and handed over at once; one waits for evidence no longer than all.
+const AT_ONCE: usize = 32;
 /// Beside other daemons the journal is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
 /// The journal is looked at again at least this often.
@@ -130,31 +130,40 @@ impl Respond {
         Ok(count)
     }
 
-    /// Hands transitions on to the engine, which knows those that it has heard of.
+    /// Hands transitions on to the engine, which knows those that it has heard of: as many with one
+    /// write as say nothing of each other.
     async fn hand_on(&self, passed: &[Transition], now: Time) -> ports::Result<usize> {
         let mut count = 0;
-        for transition in passed {
+        let mut rest = passed;
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at(apart(rest));
             // What fired and ended while this process was away is an incident as it would have been:
             // the engine decides about the fire before it hears of the end.
-            let ends = transition.to != State::Alarm;
-            if ends && self.daemon.engine().awaits_decision(&transition.alarm) {
+            let hides = |t: &Transition| {
+                t.to != State::Alarm && self.daemon.engine().awaits_decision(&t.alarm)
+            };
+            if run.iter().any(hides) {
                 self.daemon.decide(now).await?;
             }
-            let spec = self.daemon.spec(&transition.alarm);
-            // One at a time: the next may be a duplicate of this one.
-            let entry = self.daemon.engine().receive(transition, spec, now);
-            if let Some(entry) = entry {
-                self.daemon.append(&[entry]).await?;
-                count += 1;
-            }
+            let receive = |engine: &response::Engine| {
+                let news = run.iter();
+                let news = news.filter_map(|t| engine.receive(t, self.daemon.spec(&t.alarm), now));
+                Ok(news.collect())
+            };
+            count += self.daemon.enter::<ports::Error>(receive).await?;
+            rest = after;
         }
         Ok(count)
     }
 
-    /// Hands over what is due: gathers what the mails say, claims them, sends one after the other.
+    /// Hands over what is due: gathers what the mails say, claims them, sends them. Those of one
+    /// incident go one after the other.
     async fn send_all(&self, due: &[Outgoing], now: Time) -> ports::Result<usize> {
         let mut sent = 0;
-        for some in due.chunks(AT_ONCE) {
+        let mut rest = due;
+        while !rest.is_empty() {
+            let (some, after) = rest.split_at(wave(rest));
+            rest = after;
             let gather = |o: &Outgoing| {
                 let notification = o.notification.clone();
                 async move { evidence::mail(&self.daemon, &notification, now).await }
@@ -162,15 +171,23 @@ impl Respond {
             let mails = futures::future::join_all(some.iter().map(gather)).await;
             let ids: Vec<NotificationId> = some.iter().map(|o| o.notification.id.clone()).collect();
             self.daemon.claim(&ids).await?;
-            for (outgoing, (mail, late)) in some.iter().zip(mails) {
-                // What is not begun stays pending, for whoever holds the lease then.
-                if !self.may_begin() {
-                    return Ok(sent);
-                }
-                sent += usize::from(self.send(outgoing, mail, now).await?);
-                if late {
-                    self.follow_up(outgoing.notification.clone());
-                }
+            let sending = some
+                .iter()
+                .zip(mails)
+                .map(|(outgoing, (mail, late))| async move {
+                    let sent = self.send(outgoing, mail, now).await?;
+                    if late {
+                        self.follow_up(outgoing.notification.clone());
+                    }
+                    Ok::<_, ports::Error>(sent)
+                });
+            // Each is noted, whatever becomes of the others.
+            for one in futures::future::join_all(sending).await {
+                sent += usize::from(one?);
+            }
+            // What is not begun stays pending, for whoever holds the lease then.
+            if !self.may_begin() {
+                return Ok(sent);
             }
         }
         Ok(sent)
@@ -244,6 +261,9 @@ impl Respond {
             thread,
             picture,
         };
+        if !self.may_begin() {
+            return Ok(false);
+        }
         let entry = match self.over(&receiver, channels, &message).await {
             Ok(message) => {
                 self.daemon.counts.sent.fetch_add(1, Ordering::Relaxed);
@@ -344,6 +364,27 @@ impl Respond {
         let routes = self.daemon.estate.routes.as_ref()?;
         routes.receivers.get(name).cloned()
     }
+}
+
+/// How many transitions from here on are of alarms apart.
+fn apart(transitions: &[Transition]) -> usize {
+    let mut seen = BTreeSet::new();
+    let again = transitions.iter().position(|t| !seen.insert(&t.alarm));
+    again.unwrap_or(transitions.len()).min(PAGE)
+}
+
+/// How many notifications from here on are handed over at once: none of them about the incident of
+/// another.
+fn wave(due: &[Outgoing]) -> usize {
+    let mut seen = BTreeSet::new();
+    let mut again = |o: &Outgoing| {
+        let about = &o.notification.incidents;
+        let again = about.iter().any(|id| seen.contains(id));
+        seen.extend(about.iter().cloned());
+        again
+    };
+    let next = due.iter().position(&mut again);
+    next.unwrap_or(due.len()).min(AT_ONCE)
 }
 
 /// What stands in the journal instead of a message id.

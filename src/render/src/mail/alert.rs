@@ -1,6 +1,6 @@
 //! The mails themselves, in the order in which somebody who was asleep wants to know things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::incident::IncidentAlarm;
 use model::{Incident, NotificationKind, Severity, State, Time};
@@ -391,12 +391,14 @@ fn around(alert: &Alert, lead: Option<&str>, context: &Context) -> String {
         .filter(|(name, _)| !alert.children.iter().any(|child| child.0 == **name))
         .map(|(name, alarm)| (name.clone(), alarm.since))
         .collect();
-    for other in &alert.also_in_alarm {
+    // Thousands may be in ALARM at once.
+    let known: BTreeSet<&str> = others.iter().map(|o| o.0.as_str()).collect();
+    let more = alert.also_in_alarm.iter().filter(|other| {
         let named = Some(other.0.as_str()) == lead || alert.children.contains(other);
-        if !named && !others.iter().any(|o| o.0 == other.0) {
-            others.push(other.clone());
-        }
-    }
+        !named && !known.contains(other.0.as_str())
+    });
+    let more: Vec<(String, Time)> = more.cloned().collect();
+    others.extend(more);
     let mut text = String::new();
     if !others.is_empty() {
         text.push_str(&format!("Also in ALARM: {}. ", with_since(&others)));

@@ -142,6 +142,7 @@ fn whatever_the_message_reading_it_ends_and_what_it_says_can_be_stored() {
             }
         }
     }
+    println!("fuzz_messages: {rounds} inputs at the end, {transitions} of them transitions");
     assert!(
         transitions > 10,
         "{transitions} of {rounds} were transitions"

@@ -110,7 +110,7 @@ impl Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_function_on_lambda_is_limited_as_shown_and_only_while_the_condition_holds() {
-    let case = Case::begin("eu-south-1").await;
+    let case = Case::begin("ca-west-1").await;
     // The condition is asked of CloudWatch.
     case.guard("ALARM");
     let refused = case.act(Do::Propose, "ada").await.unwrap_err();

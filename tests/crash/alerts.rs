@@ -90,13 +90,13 @@ impl Api {
     }
 }
 
-/// Ten kills; `NIGHTBELL_KILLS` says another number.
+/// Twenty kills; `NIGHTBELL_KILLS` says another number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_told_twice_and_no_transition_is_lost_however_often_the_process_is_killed() {
     let kills: usize = std::env::var("NIGHTBELL_KILLS")
         .ok()
         .and_then(|k| k.parse().ok())
-        .unwrap_or(10);
+        .unwrap_or(20);
     let binary = binary::nightbell();
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // An alarm fires once: the last kill has as much under way as the first.

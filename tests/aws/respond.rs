@@ -441,7 +441,7 @@ async fn what_fired_and_ended_in_one_batch_of_a_daemon_without_the_lease_is_an_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_is_told_late_and_a_resolve_is_never_lost() {
-    let mut w = World::new("eu-north-1", "0s");
+    let mut w = World::new("ap-south-2", "0s");
     let alarm = json!({
         "AlarmName": "errors", "Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum",
         "Period": 60, "EvaluationPeriods": 1, "Threshold": 0.0, "ComparisonOperator": "GreaterThanThreshold",

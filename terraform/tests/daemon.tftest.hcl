@@ -100,6 +100,10 @@ run "the_host_as_it_is" {
     condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), ":0123abc serve") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--read-only")
     error_message = "another image runs, or it may write"
   }
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), "--mode 0700 --owner 65532 --group 65532 /var/lib/nightbell\n") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--volume /var/lib/nightbell:/data ") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--env NIGHTBELL_DATA=/data ")
+    error_message = "API tokens go with the container, or the daemon may not write them"
+  }
 
   # it scales on cpu and on requests per target
   assert {

@@ -244,4 +244,27 @@ check 'a secret of the past is found' 1 bash -c "cd '$work/repository' && python
 grep -q 'leaked.txt:1 .*AWS access key' "$work/said"
 if grep -q QWERTYUIOP "$work/said"; then echo 'the secret is printed' >&2 && exit 1; fi
 
+# --- What changed ---
+changed() { # NAME ANSWER PATH...: the next commit of the repository changes these
+    (
+        cd "$work/repository"
+        for path in "${@:3}"; do
+            mkdir -p "$(dirname "$path")"
+            echo line >>"$path"
+        done
+        git add --all
+        git commit --quiet --allow-empty --message "$1"
+    )
+    check "$1" 0 bash -c "cd '$work/repository' && '$PWD/ci/changes' HEAD^1"
+    [ "$(cat "$work/said")" = "code=$2" ] || { printf '%s: %s\n' "$1" "$(cat "$work/said")" >&2 && exit 1; }
+}
+changed 'documents only' no README.md docs/deploy/a.md 'docs/with a blank.md'
+changed 'a document and code' yes README.md src/main.rs
+changed 'what only looks like a document' yes README.md.txt
+changed 'a runbook is desired state' yes runbooks/daemon.md
+changed 'nothing at all' yes
+(cd "$work/repository" && git mv src/main.rs src/main.md)
+changed 'code that became a document' yes
+check 'a commit that is not there' 128 bash -c "cd '$work/repository' && '$PWD/ci/changes' 0000000"
+
 printf '%s passed, 0 failed\n' "$passed"

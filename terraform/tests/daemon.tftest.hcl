@@ -130,6 +130,14 @@ run "the_host_as_it_is" {
     condition     = [for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : statement.Resource if statement.Sid == "Tell"] == [["arn:aws:sns:us-east-1:123456789012:oncall"]]
     error_message = "it tells another topic"
   }
+
+  # a runbook's redrive works, on dead letters of the estate alone
+  assert {
+    condition = alltrue([for action in ["StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask", "ReceiveMessage", "DeleteMessage"] :
+      [for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : statement.Resource if contains(statement.Action, "sqs:${action}") && statement.Sid != "Receive"] == [["arn:aws:sqs:us-east-1:123456789012:acme-dev-*-dlq"]]
+    ])
+    error_message = "letters of others are moved, or none are"
+  }
 }
 
 # without an issuer and a client nobody is signed in, and nothing but the health check is to be reached

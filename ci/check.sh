@@ -225,6 +225,16 @@ with zipfile.ZipFile(sys.argv[1]) as package:
     assert package.testzip() is None and package.read(entry) == open(sys.argv[2], "rb").read()
     assert (entry.filename, entry.external_attr >> 16, entry.create_system) == ("bootstrap", 0o100755, 3), entry
 LOOK
+# The tables of unwinding are blanked, and a program that does not unwind does not miss them.
+check 'a program is packed' 0 terraform/deploy/pack "$(readlink -f "$(type -P true)")" "$work/true.zip"
+(cd "$work" && python3 -m zipfile -e true.zip . && chmod +x bootstrap)
+check 'it still runs' 0 "$work/bootstrap"
+check 'nothing for unwinding is left in it' 0 python3 - "$work/bootstrap" "$(readlink -f "$(type -P true)")" <<'LOOK'
+import pathlib, sys
+packed, program = (pathlib.Path(path).read_bytes() for path in sys.argv[1:])
+different = [at for at, (one, other) in enumerate(zip(packed, program)) if one != other]
+assert len(packed) == len(program) and len(different) > 500 and not any(packed[at] for at in different), len(different)
+LOOK
 
 # --- Secrets ---
 git init --quiet "$work/repository"

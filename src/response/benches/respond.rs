@@ -68,7 +68,8 @@ fn run(n: usize, batch: usize) -> Run {
     let mut engine = Engine::new(&routes());
     let path = std::env::temp_dir().join(format!("respond-{}.journal", std::process::id()));
     let mut file = std::fs::File::create(&path).unwrap();
-    let mut now = Time::from_secs(1_767_600_000);
+    let first = Time::from_secs(1_767_600_000);
+    let mut now = first;
     let (mut told, mut notifications) = (std::collections::BTreeSet::new(), 0);
     let (mut journal, mut sink) = (Duration::ZERO, Duration::ZERO);
     let mut append = |engine: &mut Engine, entries: Vec<Entry>| {
@@ -125,7 +126,7 @@ fn run(n: usize, batch: usize) -> Run {
             .collect();
         append(&mut engine, entries);
         // Alertmanager's single posts took 0.6 ms each on this machine, its batches 6 to 14 ms.
-        now = now + Duration::from_micros(600 * batch.min(17) as u64).max(Duration::from_millis(1));
+        now = first + Duration::from_micros(600 * batch.min(17) as u64 * (i as u64 + 1));
         if (i + 1) % (100 / batch).max(1) == 0 {
             decide(&mut engine, now, &mut append);
         }

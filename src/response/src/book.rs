@@ -35,6 +35,8 @@ pub(crate) struct Book {
     pub uses: BTreeMap<String, Uses>,
     /// Of the last entry.
     pub sequence: i64,
+    /// The time of the latest entry.
+    pub at: Option<Time>,
     /// Identities of transitions before this are forgotten.
     pub horizon: Option<Time>,
     pub names: Names,
@@ -141,6 +143,7 @@ impl Book {
     /// journal keeps them.
     pub fn apply(&mut self, sequence: i64, entry: &Entry) -> Vec<Flip> {
         self.sequence = sequence;
+        self.at = self.at.max(Some(entry.at()));
         match entry {
             Entry::Received {
                 transition,

@@ -120,6 +120,11 @@ impl Engine {
         self.book.sequence
     }
 
+    /// When the journal's latest entry was made; `None` before the first.
+    pub fn last(&self) -> Option<Time> {
+        self.book.at
+    }
+
     /// Follows a new `routes.yaml`. Incidents stay with the route of the same receivers and
     /// matchers, else with the route that takes their alarms now; what was told stays told.
     pub fn set_routes(&mut self, routes: &Routes) {

@@ -13,7 +13,7 @@ use model::{
 use crate::case::{Case, Hold, Member, Status, believed};
 use crate::chain;
 use crate::outbox::Outbox;
-use crate::receipt::{Labelled as _, Line, Name, Named, Names, Pool, Receipt};
+use crate::receipt::{Labelled as _, Line, Name, Named, Names, Numbers, Pool, Receipt};
 use crate::rules;
 use crate::silence::Quieting;
 
@@ -369,7 +369,7 @@ impl Book {
         let Some(case) = self.cases.get_mut(id) else {
             return flips;
         };
-        let mut joined = BTreeSet::new();
+        let mut joined = Vec::with_capacity(names.len());
         for name in names {
             let Some(alarm) = self.alarms.get_mut(name.as_str()) else {
                 continue;
@@ -382,7 +382,7 @@ impl Book {
             }
             let receipt = alarm.receipt.clone();
             let name = receipt.alarm.clone();
-            joined.insert(name.clone());
+            joined.push(self.names.number(&name, || name.clone()));
             let member = case.members.get(&name);
             if member.is_none_or(|member| member.receipt.sequence != receipt.sequence) {
                 let line = Line::Received(receipt.clone());
@@ -408,7 +408,7 @@ impl Book {
         // As it stands in the journal, with the alarms that are not known, too.
         let digest = chain::digest(entry);
         let line = match joined.len() == names.len() {
-            true => Line::Joined(Box::new((self.names.numbers(&joined), entry.at()))),
+            true => Line::Joined(Box::new((joined.into(), entry.at()))),
             false => Line::of(entry),
         };
         case.note(sequence, line, &digest);
@@ -528,19 +528,17 @@ impl Book {
 
     fn notify(&mut self, sequence: i64, entry: &Entry, notification: &Notification) {
         self.outbox.decided(sequence, notification);
-        let alarms = &self.alarms;
-        let about: Arc<BTreeSet<Name>> = Arc::new(
-            notification
-                .about
-                .iter()
-                .map(|name| match alarms.get_key_value(name.as_str()) {
-                    Some((name, _)) => name.clone(),
-                    None => name.as_str().into(),
-                })
-                .collect(),
-        );
+        let (alarms, names) = (&self.alarms, &mut self.names);
+        let numbers = notification.about.iter().map(|name| {
+            let own = || match alarms.get_key_value(name.as_str()) {
+                Some((name, _)) => name.clone(),
+                None => name.as_str().into(),
+            };
+            names.number(name, own)
+        });
+        let numbers: Numbers = numbers.collect();
+        let about = Arc::new(self.names.names(&numbers));
         let digest = chain::digest(entry);
-        let numbers = self.names.numbers(&*about);
         let bare = Notification {
             id: notification.id.clone(),
             kind: notification.kind,

@@ -45,6 +45,8 @@ pub(crate) struct Index {
     pub due: BTreeSet<(Time, IncidentId)>,
     /// Alarms in ALARM that belong to an incident and are in none.
     pub unplaced: BTreeSet<Name>,
+    /// Alarms without data.
+    pub blind: FxHashSet<Name>,
 }
 
 /// Names of groups, which alarms share. It follows from what is kept, so it is part of no
@@ -337,6 +339,7 @@ impl Index {
             let labels = &alarm.receipt.labels;
             let places = index.groups.share(rules.places(labels));
             index.places.insert(name.clone(), places);
+            index.see(name, alarm);
             let firing = alarm.state() == State::Alarm;
             let inhibitions = &mut index.inhibitions;
             inhibitions.set(&rules.inhibit, name, labels, firing);
@@ -428,6 +431,7 @@ impl Index {
         let Some((name, alarm)) = book.alarms.get_key_value(name) else {
             return;
         };
+        self.see(name, alarm);
         let labels = &alarm.receipt.labels;
         let places = self.groups.share(rules.places(labels));
         let mut touched: BTreeSet<&IncidentId> = alarm.cases.iter().collect();
@@ -459,6 +463,13 @@ impl Index {
             self.refresh(book, rules, id);
         }
         self.reconsider(book, rules, name);
+    }
+
+    fn see(&mut self, name: &Name, alarm: &Alarm) {
+        match alarm.state() {
+            State::InsufficientData => self.blind.insert(name.clone()),
+            State::Ok | State::Alarm => self.blind.remove(name),
+        };
     }
 
     /// Alarms became quiet or stopped being so; answers the incidents that this touches.

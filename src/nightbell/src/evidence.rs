@@ -608,6 +608,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn five_kinds_of_line_are_told_the_newest_first_each_with_its_count_and_a_trace() {
+        let event = |n: i64, message: String| LogEvent {
+            at: Time::from_secs(1_000 + n),
+            stream: "s".into(),
+            message,
+        };
+        let said = |text: &str, trace: &str| {
+            serde_json::json!({ "level": "ERROR", "fields": { "message": text }, "trace_id": trace })
+                .to_string()
+        };
+        let mut events = Vec::new();
+        for n in 0..7 {
+            let trace = format!("1-6b0190d9-00000000000000000000000{n}");
+            events.push(event(20 - n, said(&format!("kind {n}"), &trace)));
+            events.push(event(10 - n, format!("ERROR kind {n} without a trace")));
+        }
+        events.push(event(1, said("kind 0", "")));
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
+        let kinds = alike(&events, |trace| format!("/traces/{trace}"));
+        let told: Vec<(&str, u64)> = kinds
+            .iter()
+            .map(|kind| (kind.line.text.as_str(), kind.line.count))
+            .collect();
+        assert_eq!(told.len(), LOG_LINES, "{told:?}");
+        assert_eq!(told[0], ("kind 0", 2), "{told:?}");
+        assert!(told[1..].iter().all(|(_, count)| *count == 1), "{told:?}");
+        let line = &kinds[0].line;
+        assert_eq!(
+            line.trace.as_deref(),
+            Some("1-6b0190d9-000000000000000000000000")
+        );
+        assert_eq!(
+            line.link.as_deref(),
+            Some("/traces/1-6b0190d9-000000000000000000000000")
+        );
+    }
+
+    #[test]
     fn of_alarms_that_turned_at_one_instant_the_first_of_the_files_leads() {
         let spec = |name: &str| AlarmSpec {
             name: name.into(),

@@ -1,5 +1,5 @@
 # The daemon: a static binary without a shell, run by nobody, on a file system that is not written to.
-# Data go to /data, which is a volume or a tmpfs.
+# Data (hashes of API tokens) go to /data, which is a volume or a folder that user 65532 owns.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # hadolint ignore=DL3008

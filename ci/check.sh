@@ -225,6 +225,16 @@ with zipfile.ZipFile(sys.argv[1]) as package:
     assert package.testzip() is None and package.read(entry) == open(sys.argv[2], "rb").read()
     assert (entry.filename, entry.external_attr >> 16, entry.create_system) == ("bootstrap", 0o100755, 3), entry
 LOOK
+# The tables of unwinding are blanked, and a program that does not unwind does not miss them.
+check 'a program is packed' 0 terraform/deploy/pack "$(readlink -f "$(type -P true)")" "$work/true.zip"
+(cd "$work" && python3 -m zipfile -e true.zip . && chmod +x bootstrap)
+check 'it still runs' 0 "$work/bootstrap"
+check 'nothing for unwinding is left in it' 0 python3 - "$work/bootstrap" "$(readlink -f "$(type -P true)")" <<'LOOK'
+import pathlib, sys
+packed, program = (pathlib.Path(path).read_bytes() for path in sys.argv[1:])
+different = [at for at, (one, other) in enumerate(zip(packed, program)) if one != other]
+assert len(packed) == len(program) and len(different) > 500 and not any(packed[at] for at in different), len(different)
+LOOK
 
 # --- Secrets ---
 git init --quiet "$work/repository"
@@ -243,5 +253,28 @@ cp ci/secrets.py "$work/secrets.py"
 check 'a secret of the past is found' 1 bash -c "cd '$work/repository' && python3 '$work/secrets.py'"
 grep -q 'leaked.txt:1 .*AWS access key' "$work/said"
 if grep -q QWERTYUIOP "$work/said"; then echo 'the secret is printed' >&2 && exit 1; fi
+
+# --- What changed ---
+changed() { # NAME ANSWER PATH...: the next commit of the repository changes these
+    (
+        cd "$work/repository"
+        for path in "${@:3}"; do
+            mkdir -p "$(dirname "$path")"
+            echo line >>"$path"
+        done
+        git add --all
+        git commit --quiet --allow-empty --message "$1"
+    )
+    check "$1" 0 bash -c "cd '$work/repository' && '$PWD/ci/changes' HEAD^1"
+    [ "$(cat "$work/said")" = "code=$2" ] || { printf '%s: %s\n' "$1" "$(cat "$work/said")" >&2 && exit 1; }
+}
+changed 'documents only' no README.md docs/deploy/a.md 'docs/with a blank.md'
+changed 'a document and code' yes README.md src/main.rs
+changed 'what only looks like a document' yes README.md.txt
+changed 'a runbook is desired state' yes runbooks/daemon.md
+changed 'nothing at all' yes
+(cd "$work/repository" && git mv src/main.rs src/main.md)
+changed 'code that became a document' yes
+check 'a commit that is not there' 128 bash -c "cd '$work/repository' && '$PWD/ci/changes' 0000000"
 
 printf '%s passed, 0 failed\n' "$passed"

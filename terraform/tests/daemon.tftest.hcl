@@ -100,6 +100,10 @@ run "the_host_as_it_is" {
     condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), ":0123abc serve") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--read-only")
     error_message = "another image runs, or it may write"
   }
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.daemon.user_data), "--mode 0700 --owner 65532 --group 65532 /var/lib/nightbell\n") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--volume /var/lib/nightbell:/data ") && strcontains(base64decode(aws_launch_template.daemon.user_data), "--env NIGHTBELL_DATA=/data ")
+    error_message = "API tokens go with the container, or the daemon may not write them"
+  }
 
   # it scales on cpu and on requests per target
   assert {
@@ -125,6 +129,14 @@ run "the_host_as_it_is" {
   assert {
     condition     = [for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : statement.Resource if statement.Sid == "Tell"] == [["arn:aws:sns:us-east-1:123456789012:oncall"]]
     error_message = "it tells another topic"
+  }
+
+  # a runbook's redrive works, on dead letters of the estate alone
+  assert {
+    condition = alltrue([for action in ["StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask", "ReceiveMessage", "DeleteMessage"] :
+      [for statement in jsondecode(aws_iam_role_policy.daemon.policy).Statement : statement.Resource if contains(statement.Action, "sqs:${action}") && statement.Sid != "Receive"] == [["arn:aws:sqs:us-east-1:123456789012:acme-dev-*-dlq"]]
+    ])
+    error_message = "letters of others are moved, or none are"
   }
 }
 

@@ -3,6 +3,8 @@
 Prints one line, `PORT`. Beside what ../aws/moto_server.py teaches:
  - a redrive policy is answered without spaces, as SQS does, so that a plan does not see a change;
  - SES's switch for headers in notifications, which moto has not;
+ - a build of a pipeline has neither a place of its source nor one of its artifacts: the pipeline has them, and
+   says in seconds when it was made;
  - a bucket that refuses requests without TLS: the emulator is asked as if it had TLS;
  - mapped functions are not started, so that what waits for them waits;
  - what was sent, at `/nightbell/told`: mails of SES, messages of topics.
@@ -17,6 +19,8 @@ import threading
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "aws"))
 
+import moto.codebuild.responses
+import moto.codepipeline.models
 import moto.dynamodb.models.table
 import moto.iam.access_control
 import moto.ses.models
@@ -89,6 +93,14 @@ def mappings_that_wait():
         owner.lambda_event_source_mappings = property(lambda self: {}, lambda self, mappings: None)
 
 
+def builds_of_pipelines():
+    judge = moto.codebuild.responses
+    for name in ("_validate_required_params_source", "_validate_required_params_artifacts"):
+        judged = getattr(judge, name)
+        setattr(judge, name, lambda what, judged=judged: None if what["type"] == "CODEPIPELINE" else judged(what))
+    moto.codepipeline.models.iso_8601_datetime_with_milliseconds = lambda when=None: when and when.timestamp()
+
+
 def compact_redrive_policies():
     queue = moto.sqs.models.Queue
     said = queue.attributes.fget
@@ -105,6 +117,7 @@ def compact_redrive_policies():
 def main():
     compact_redrive_policies()
     as_if_over_tls()
+    builds_of_pipelines()
     mappings_that_wait()
     moto_alarms.teach()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

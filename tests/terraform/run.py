@@ -2,6 +2,8 @@
 """terraform/ applied for real, to the emulator: init, plan, apply, a second plan that is empty but for the
 rows of terraform/emulation.toml, the functions and the daemon's commands on what was made, destroy,
 and nothing left. Beside it, while the apply waits: fmt, validate, `terraform test`.
+With --shape prod everything that is optional is on, too (a domain, the roles of workflows, the pipeline), after the root
+that makes the state's bucket.
 
     PYTHON tests/terraform/run.py --binaries target/debug [--shape dev] [--after FILE]
 
@@ -103,8 +105,8 @@ def redrive_allow(sqs):
         raise Failed("not kept")
 
 
-def judge_replanned(rows, changes):
-    listed = {(row["type"], row["attribute"]) for row in rows["replanned"]}
+def judge_replanned(rows, changes, shape):
+    listed = {(row["type"], row["attribute"]) for row in rows["replanned"] if row.get("shape", shape) == shape}
     new = {key: changes[key] for key in changes if key not in listed}
     gone = listed - set(changes)
     if new:
@@ -127,6 +129,37 @@ def judge_outputs(output, resources):
     for word in ("secret_string", "BEGIN PRIVATE KEY"):
         if re.search(rf'"{word}": "[^"]', state) or word == "BEGIN PRIVATE KEY" and word in state:
             raise Failed(f"a secret value is in the state: {word}")
+
+
+class First:
+    """The other root, which makes the bucket of the state, and is there before the estate and after it."""
+
+    def __init__(self, folder, endpoint):
+        self.stack = Stack(folder, endpoint, "dev", {})
+        plugins = stack.plugin_folder()
+        self.run("init", *([f"-plugin-dir={plugins}"] if plugins else []))
+        self.run("apply", "-auto-approve", "-var=emulated=true")
+        self.run("plan", "-detailed-exitcode", "-var=emulated=true")
+        said = json.loads(self.stack.run("-chdir=bootstrap", "output", "-json", quiet=True).stdout)
+        self.bucket, self.key_arn = said["bucket"]["value"], said["key_arn"]["value"]
+
+    def run(self, command, *arguments):
+        self.stack.run("-chdir=bootstrap", command, "-no-color", *arguments)
+
+    def destroy(self):
+        self.run("destroy", "-auto-approve", "-var=emulated=true")
+
+
+def optional(first, endpoint):
+    """What is off unless it is said: names of one's own, the roles of workflows, the pipeline."""
+    walk.client(endpoint, "route53").create_hosted_zone(Name="example.org", CallerReference="1")
+    return {
+        "domain_name": "example.org",
+        "github_repo": "acme/estate",
+        "github_connection_arn": "arn:aws:codeconnections:us-east-1:123456789012:connection/00000000-0000-0000-0000-000000000000",
+        "state_bucket": first.bucket,
+        "state_key_arn": first.key_arn,
+    }
 
 
 def mocked(folder, problems):
@@ -162,13 +195,18 @@ def main():
 
     work = pathlib.Path(tempfile.mkdtemp(prefix="nightbell-terraform-"))
     moto, endpoint = stack.start_emulator()
-    problems = []
+    problems, first = [], None
     beside = threading.Thread(target=mocked, args=(work / "mocked", problems))
     try:
         names = re.findall(r'package\s+= "([\w-]+)"', "".join(f.read_text() for f in TERRAFORM.glob("modules/*/main.tf")))
+        if arguments.shape == "prod":
+            first = First(work / "first", endpoint)
+            more = optional(first, endpoint)
+        else:
+            more = {"certificate_arn": walk.certificate(lambda service: walk.client(endpoint, service))}
         estate = Stack(work / "estate", endpoint, arguments.shape, {
+            **more,
             "packages": stack.packages(work / "packages", sorted(set(names))),
-            "certificate_arn": walk.certificate(lambda service: walk.client(endpoint, service)),
             "emails": '{oncall=["you@example.org"]}',
             "mail_from": "Events <events@example.org>",
             # Off unless it is said; `terraform test` has the estate without it.
@@ -180,7 +218,7 @@ def main():
         if arguments.shape == "dev":
             beside.start()
         estate.apply()
-        judge_replanned(rows, estate.changes())
+        judge_replanned(rows, estate.changes(), arguments.shape)
         steps = walk.Walk(estate, endpoint, arguments.binaries)
         judge_outputs(steps.output, steps.resources)
         judge_left_out(rows, endpoint, {kind for _, kind, _ in steps.resources})
@@ -190,6 +228,8 @@ def main():
             time.sleep(0.2)
         walked(steps, work)
         estate.destroy()
+        if first:
+            first.destroy()
         left = walk.left_over(endpoint)
         if left:
             raise Failed(f"left after `nightbell destroy` and `terraform destroy`: {left}")

@@ -406,6 +406,18 @@ def left_over(endpoint):
         "networks": [v["VpcId"] for v in aws("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]],
         "NAT gateways": [n["NatGatewayId"] for n in aws("ec2").describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
         "repositories": [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]],
+        "pipelines": [p["name"] for p in aws("codepipeline").list_pipelines()["pipelines"]],
+        "builds": aws("codebuild").list_projects()["projects"],
+        # A zone is there before the estate, with these two.
+        "names": [
+            f"{record['Name']} {record['Type']}"
+            for zone in aws("route53").list_hosted_zones()["HostedZones"]
+            for record in aws("route53").list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+            if record["Type"] not in ("NS", "SOA")
+        ],
+        # But the one that was imported for the test.
+        "certificates": [c["CertificateArn"] for c in aws("acm").list_certificates()["CertificateSummaryList"] if c["DomainName"] != "nightbell.example.org"],
+        "issuers": [p["Arn"] for p in aws("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]],
         "identities": aws("ses").list_identities()["Identities"],
         # A key is never gone at once: it has to be on its way.
         "keys": [k["KeyId"] for k in aws("kms").list_keys()["Keys"] if ours(aws("kms").describe_key(KeyId=k["KeyId"])["KeyMetadata"])],

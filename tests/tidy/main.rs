@@ -374,3 +374,55 @@ fn nothing_of_one_machine_stands_in_the_repository() {
         }
     }
 }
+
+/// The lines of a block of YAML, by two spaces for each level: those below `key`, one level deeper.
+fn below<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let mut lines = text.lines().skip_while(|line| *line != key).skip(1);
+    let depth = key.len() - key.trim_start().len();
+    let deeper = |line: &&str| line.is_empty() || line.len() - line.trim_start().len() > depth;
+    lines.by_ref().take_while(deeper).collect()
+}
+
+#[test]
+fn every_check_that_the_branch_requires_is_reported_for_every_pull_request() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let ruleset: serde_json::Value = serde_json::from_str(&read(".github/ruleset.json")).unwrap();
+    let required: Vec<&str> = ruleset["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|rule| rule["type"] == "required_status_checks")
+        .flat_map(|rule| {
+            rule["parameters"]["required_status_checks"]
+                .as_array()
+                .unwrap()
+        })
+        .map(|check| check["context"].as_str().unwrap())
+        .collect();
+    assert!(required.contains(&"tests"), "{required:?}");
+    // A workflow that a filter leaves out reports nothing, and what it should have reported is waited for.
+    let workflow = read(".github/workflows/test.yml");
+    let filters = below(&workflow, "  pull_request:");
+    assert!(
+        filters.is_empty(),
+        "pull requests are filtered: {filters:?}"
+    );
+    let jobs = below(&workflow, "jobs:").join("\n");
+    for check in required {
+        let job = below(&jobs, &format!("  {check}:"));
+        assert!(!job.is_empty(), "no job is called {check}");
+        // A name of its own, or a matrix, would be reported in place of the job's key.
+        let renamed =
+            |line: &&str| line.starts_with("    name:") || line.starts_with("    strategy:");
+        assert!(!job.iter().any(renamed), "{check} reports as another");
+        // A job whose `needs` failed is skipped, which counts as passed, unless its condition says otherwise.
+        let waits = job.iter().any(|line| line.starts_with("    needs:"));
+        let heeds = job
+            .iter()
+            .any(|line| line.starts_with("    if:") && line.contains("!cancelled()"));
+        assert!(
+            !waits || heeds,
+            "{check} passes where what it waits for failed"
+        );
+    }
+}

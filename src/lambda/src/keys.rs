@@ -1,6 +1,6 @@
 //! The public keys of a user pool, over HTTPS.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use crate::clock::WallClock;
 /// neither is set.
 ///
 /// # Errors
-/// Which of the two is missing, or that the machine has no certificates to check the pool's by.
+/// Which of the two is missing.
 pub fn people(var: impl Fn(&str) -> Option<String>) -> Result<Option<KeyRing>, String> {
     let found = |name: &str| var(name).filter(|value| !value.is_empty());
     let (issuer, client) = match (found("USER_POOL_ISSUER"), found("CLIENT_ID")) {
@@ -22,7 +22,7 @@ pub fn people(var: impl Fn(&str) -> Option<String>) -> Result<Option<KeyRing>, S
         (None, _) => return Err("USER_POOL_ISSUER is needed beside CLIENT_ID".into()),
         (_, None) => return Err("CLIENT_ID is needed beside USER_POOL_ISSUER".into()),
     };
-    let keys = HttpKeys::new(&issuer).map_err(|e| format!("reach the user pool: {e}"))?;
+    let keys = HttpKeys::new(&issuer);
     Ok(Some(KeyRing::new(
         Verifier::new(Pool::new(issuer, client)),
         Arc::new(keys),
@@ -32,7 +32,8 @@ pub fn people(var: impl Fn(&str) -> Option<String>) -> Result<Option<KeyRing>, S
 
 /// A pool's `/.well-known/jwks.json`. [`identity::KeyRing`] says when it is asked.
 pub struct HttpKeys {
-    client: reqwest::Client,
+    /// Made when it is needed: it reads every certificate of the machine, and most requests show no token.
+    client: OnceLock<reqwest::Client>,
     url: String,
 }
 
@@ -41,17 +42,22 @@ const LONGEST: usize = 64 * 1024;
 
 impl HttpKeys {
     /// Of the pool of this issuer. Makes no request.
-    ///
-    /// # Errors
-    /// When the machine has no certificates to check the pool's by.
-    pub fn new(issuer: &str) -> Result<HttpKeys, reqwest::Error> {
-        let client = reqwest::Client::builder()
+    pub fn new(issuer: &str) -> HttpKeys {
+        HttpKeys {
+            client: OnceLock::new(),
+            url: format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
+        }
+    }
+
+    /// Fails when the machine has no certificates to check the pool's by.
+    fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))
             .build()?;
-        Ok(HttpKeys {
-            client,
-            url: format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
-        })
+        Ok(self.client.get_or_init(|| made))
     }
 }
 
@@ -59,7 +65,8 @@ impl HttpKeys {
 impl KeySource for HttpKeys {
     async fn fetch(&self) -> Result<Value, String> {
         let told = |e: reqwest::Error| format!("get {}: {e}", self.url);
-        let answer = self.client.get(&self.url).send().await.map_err(told)?;
+        let client = self.client().map_err(told)?;
+        let answer = client.get(&self.url).send().await.map_err(told)?;
         let answer = answer.error_for_status().map_err(told)?;
         let body = answer.bytes().await.map_err(told)?;
         if body.len() > LONGEST {
@@ -86,7 +93,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}/pool", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, pool).await });
-        let told = HttpKeys::new(&issuer).unwrap().fetch().await;
+        let told = HttpKeys::new(&issuer).fetch().await;
         server.abort();
         told
     }

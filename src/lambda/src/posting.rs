@@ -49,7 +49,7 @@ pub fn people() -> Result<Arc<KeyRing>, Error> {
         found.ok_or_else(|| format!("{name} is needed"))
     };
     let (issuer, client) = (needed("USER_POOL_ISSUER")?, needed("CLIENT_ID")?);
-    let keys = HttpKeys::new(&issuer)?;
+    let keys = HttpKeys::new(&issuer);
     Ok(Arc::new(KeyRing::new(
         Verifier::new(Pool::new(issuer, client)),
         Arc::new(keys),

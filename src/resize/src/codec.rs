@@ -360,33 +360,41 @@ impl Picture {
 }
 
 /// Lanczos3, on colours that alpha has been multiplied into, so that no fringe shows.
-fn scale(
-    resizer: &mut fir::Resizer,
-    from: Pixels,
-    (width, height): (u32, u32),
-) -> Result<Pixels, Refusal> {
-    if (width, height) == (from.width, from.height) {
+fn scale(resizer: &mut fir::Resizer, from: Pixels, size: (u32, u32)) -> Result<Pixels, Refusal> {
+    if size == (from.width, from.height) {
         return Ok(from);
     }
-    let kind = match from.alpha {
-        true => fir::PixelType::U8x4,
-        false => fir::PixelType::U8x3,
+    // Each by its type: asked by a value, the resizer has code and tables for all its thirteen, half a megabyte of them.
+    let data = match from.alpha {
+        true => scaled::<fir::pixels::U8x4>(resizer, &from, size),
+        false => scaled::<fir::pixels::U8x3>(resizer, &from, size),
     };
-    let inside = |_| Refusal::Broken("its pixels are not as many as its size says");
-    let source =
-        fir::images::ImageRef::new(from.width, from.height, &from.data, kind).map_err(inside)?;
-    let mut target = fir::images::Image::new(width, height, kind);
-    let lanczos = fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3);
-    let options = fir::ResizeOptions::new().resize_alg(lanczos);
-    resizer
-        .resize(&source, &mut target, &options)
-        .map_err(|_| Refusal::Broken("its pixels are not as many as its size says"))?;
+    let data = data.ok_or(Refusal::Broken(
+        "its pixels are not as many as its size says",
+    ))?;
+    let (width, height) = size;
     let alpha = from.alpha;
     spare::give_back(from.data);
     Ok(Pixels {
         width,
         height,
         alpha,
-        data: target.into_vec(),
+        data,
     })
+}
+
+/// The bytes of the picture at another size; none where they are not as many as the size says.
+fn scaled<P: fir::PixelTrait>(
+    resizer: &mut fir::Resizer,
+    from: &Pixels,
+    (width, height): (u32, u32),
+) -> Option<Vec<u8>> {
+    use fir::images::{TypedImage, TypedImageRef};
+    let source = TypedImageRef::<P>::from_buffer(from.width, from.height, &from.data).ok()?;
+    let mut data = vec![0; width as usize * height as usize * P::size()];
+    let mut target = TypedImage::<P>::from_buffer(width, height, &mut data).ok()?;
+    let lanczos = fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3);
+    let options = fir::ResizeOptions::new().resize_alg(lanczos);
+    resizer.resize_typed(&source, &mut target, &options).ok()?;
+    Some(data)
 }

@@ -49,6 +49,17 @@ locals {
     { Sid = "SourceList", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [aws_s3_bucket.sources.arn] },
     { Sid = "Receive", Effect = "Allow", Action = ["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], Resource = [var.queue_arn] },
     { Sid = "Poison", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [var.dead_letter_arn] },
+    # What runbooks do after somebody's word: letters back from a dead-letter queue of the estate to where they came from, by a task
+    # of SQS that acts with the daemon's own rights. Brakes on functions are in no runbook here (docs/aws.md has their rights).
+    {
+      Sid    = "Redrive"
+      Effect = "Allow"
+      Action = [
+        "sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage",
+      ]
+      Resource = ["arn:${var.partition}:sqs:${var.region}:${var.account}:${var.name}-*-dlq"]
+    },
+    { Sid = "RedriveTo", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:${var.partition}:sqs:${var.region}:${var.account}:${var.name}-*"] },
     { Sid = "Tell", Effect = "Allow", Action = ["sns:Publish"], Resource = var.topic_arns },
     { Sid = "Keys", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.key_arn, var.alerts_key_arn] },
     { Sid = "Secrets", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = [aws_secretsmanager_secret.links.arn] },

@@ -18,7 +18,7 @@ use response::receive::{Home, Received, parse_message};
 
 use self::certificates::Fetched;
 use self::https::Https;
-use self::taking::{DECISION, put_aside, take_in};
+use self::taking::{Contributed, DECISION, contribute, put_aside, take_in};
 use crate::daemon::Daemon;
 
 /// SNS waits 15 seconds for an answer.
@@ -138,13 +138,21 @@ pub async fn take_sns(
 
 /// Takes what a verified message says; durable when this returns.
 async fn receive(daemon: &Daemon, said: Received) -> Result<Taken, Refused> {
-    let message = match said {
-        Received::Transition(message) => message,
-        Received::Contributor(_) | Received::Other(_) => return Ok(Taken::Other),
-    };
     let home = Home {
         account: daemon.inbox.desk.get().map_or("", |desk| &desk.account),
         region: &daemon.estate.project.region,
+    };
+    let not_now = |e| Refused::NotNow(format!("the journal does not take it now: {e}"));
+    let message = match said {
+        Received::Transition(message) => message,
+        Received::Contributor(message) => {
+            let said = [Contributed::of(&message, &home)];
+            return match contribute(daemon, &said).await.map_err(not_now)? {
+                0 => Ok(Taken::Other),
+                _ => Ok(Taken::New),
+            };
+        }
+        Received::Other(_) => return Ok(Taken::Other),
     };
     let said = message.arrive(Path::SnsHttps, &home);
     let now = daemon.now();
@@ -153,7 +161,7 @@ async fn receive(daemon: &Daemon, said: Received) -> Result<Taken, Refused> {
     let give_up = daemon.clock.sleep_until(now + ANSWER);
     let taken = take_in(daemon, &[&said], until, give_up).await;
     let taken = taken
-        .map_err(|e| Refused::NotNow(format!("the journal does not take it now: {e}")))?
+        .map_err(not_now)?
         .ok_or_else(|| Refused::NotNow("its alarm's fire is not decided about yet".into()))?;
     daemon.respond.poke();
     Ok(match taken.news {

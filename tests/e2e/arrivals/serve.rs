@@ -205,6 +205,83 @@ async fn what_is_genuine_and_cannot_be_understood_is_kept_with_the_reason() {
     assert!(reason.contains("`ON FIRE` is no state"), "{reason}");
 }
 
+#[tokio::test]
+async fn signature_version_1_is_looked_at_only_where_the_project_says_so() {
+    let w = World::new(ALARMS, ROUTES).await;
+    let sns = Sns::new();
+    let check = async |accepts: bool, words: &str| {
+        let mut options = w.options("a");
+        options.estate.project.sns_version_1 = accepts;
+        let daemon = bare(&w, "a", options).await;
+        daemon.inbox.reach_by(sns.clone());
+        let message = alarm("123456789012", "ALARM", w.clock.now());
+        let body = String::from_utf8(post(&sns, &w, "m-1", &message)).unwrap();
+        let old = body.replace(r#""SignatureVersion":"2""#, r#""SignatureVersion":"1""#);
+        let refused = take_sns(&daemon, old.as_bytes(), None).await.unwrap_err();
+        assert!(refused.to_string().contains(words), "{refused}");
+    };
+    check(false, "set the topic's SignatureVersion to 2").await;
+    // It is verified then, as SHA-1, which this is not.
+    check(true, "does not fit").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_one_time_series_is_written_down_once_on_the_incident() {
+    let w = World::new(ALARMS, ROUTES).await;
+    let sns = Sns::new();
+    let running = w.start("a").await;
+    let daemon = running.serving.daemon.clone();
+    daemon.inbox.reach_by(sns.clone());
+    let series = |value: &str| {
+        let mut message = alarm("123456789012", "ALARM", w.clock.now());
+        message["AlarmContributor"] = json!({ "id": "6d44", "attributes": { "Name": value } });
+        message
+    };
+    // Without an incident there is nothing to write it down on.
+    let body = post(&sns, &w, "m-0", &series("zero"));
+    assert_eq!(take_sns(&daemon, &body, None).await, Ok(Taken::Other));
+    let fire = post(
+        &sns,
+        &w,
+        "m-1",
+        &alarm("123456789012", "ALARM", w.clock.now()),
+    );
+    assert_eq!(take_sns(&daemon, &fire, None).await, Ok(Taken::New));
+    let one = series("one");
+    let body = post(&sns, &w, "m-2", &one);
+    assert_eq!(take_sns(&daemon, &body, None).await, Ok(Taken::New));
+    // The same over the queue is no news, another series is; and none of them a transition.
+    for message in [one, series("two")] {
+        let queued = NewMessage {
+            body: message.to_string(),
+            ..NewMessage::default()
+        };
+        w.store.queues().send("changes", &queued).await.unwrap();
+    }
+    let is_two =
+        |e: &Entry| matches!(e, Entry::Noted { text, .. } if text.starts_with("Name=two "));
+    w.entries(1, is_two).await;
+    let journal = w.journal().await;
+    let notes: Vec<(&str, &str)> = journal
+        .iter()
+        .filter_map(|e| match e {
+            Entry::Noted { by, text, .. } => Some((by.as_str(), text.as_str())),
+            _ => None,
+        })
+        .collect();
+    let [(by, text), _] = notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert_eq!(by, "CloudWatch");
+    assert!(
+        text.starts_with("Name=one went from OK to ALARM at "),
+        "{text}"
+    );
+    let received = |e: &&Entry| matches!(e, Entry::Received { .. });
+    assert_eq!(journal.iter().filter(received).count(), 1);
+    running.end().await;
+}
+
 /// A journal that refuses while it is told to.
 struct Refusing {
     journal: Arc<dyn Journal>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::{Arrival, Entry, State, Time, Transition};
 use ports::{Kind, NewMessage, Queues};
+use response::receive::{Home, Message};
 use response::{Arrived, Engine};
 
 use crate::daemon::Daemon;
@@ -20,6 +21,11 @@ const DECISIONS: usize = 8;
 const REASON: usize = 1_000;
 /// A message of SQS has at most 256 KiB, its attributes counted.
 pub(super) const ASIDE: usize = 250 * 1024;
+
+/// An alarm on very many time series does not fill its incident's timeline with them.
+const CONTRIBUTORS: usize = 20;
+/// Who writes down what became of them.
+const CLOUDWATCH: &str = "CloudWatch";
 
 /// A transition, and how it got here.
 pub(crate) type Said = (Transition, Arrival);
@@ -80,6 +86,95 @@ pub(crate) async fn take_in(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What became of one time series of an alarm on several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Contributed {
+    alarm: String,
+    text: String,
+}
+
+impl Contributed {
+    /// What a message about it says.
+    pub(crate) fn of(message: &Message, home: &Home<'_>) -> Contributed {
+        let series = message.contributor.as_ref().map(|c| {
+            let attributes = c.attributes.iter();
+            let words = attributes.map(|(key, value)| match value.as_str() {
+                Some(text) => format!("{key}={text}"),
+                None => format!("{key}={value}"),
+            });
+            let words: Vec<String> = words.collect();
+            match words.is_empty() {
+                true => c.id.clone(),
+                false => words.join(", "),
+            }
+        });
+        let t = &message.transition;
+        let text = format!(
+            "{} went from {} to {} at {}: {}",
+            series.unwrap_or_default(),
+            t.from,
+            t.to,
+            t.at,
+            t.reason
+        );
+        let shown = text.chars().filter(|c| !c.is_control());
+        Contributed {
+            alarm: message.name(home),
+            text: shown.take(REASON).collect(),
+        }
+    }
+}
+
+/// Writes it down where the alarm is part of an incident that goes on; once, however often it comes.
+/// Answers how many entries that made.
+pub(crate) async fn contribute(daemon: &Daemon, said: &[Contributed]) -> ports::Result<usize> {
+    let awaits = |c: &Contributed| daemon.engine().awaits_decision(&c.alarm);
+    if daemon.estate.routes.is_some() && said.iter().any(awaits) {
+        match daemon.decide(daemon.now()).await {
+            Ok(_) => daemon.respond.poke(),
+            // Whoever decides opens the incident without it.
+            Err(error) if error.kind == Kind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match said.is_empty() {
+        true => Ok(0),
+        false => {
+            daemon
+                .enter::<ports::Error>(|engine| Ok(notes(engine, said, daemon.now())))
+                .await
+        }
+    }
+}
+
+fn notes(engine: &Engine, said: &[Contributed], now: Time) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for Contributed { alarm, text } in said {
+        let incidents = engine.alarm(alarm).map_or(&[][..], |a| a.incidents());
+        for id in incidents {
+            let before = engine.timeline(id).map(|(_, entry)| entry);
+            let ours = before
+                .chain(entries.iter().cloned())
+                .filter_map(|e| match e {
+                    Entry::Noted {
+                        incident, by, text, ..
+                    } if incident == *id && by == CLOUDWATCH => Some(text),
+                    _ => None,
+                });
+            let ours: Vec<String> = ours.collect();
+            if ours.len() < CONTRIBUTORS && !ours.contains(text) {
+                entries.push(Entry::Noted {
+                    incident: id.clone(),
+                    by: CLOUDWATCH.into(),
+                    text: text.clone(),
+                    at: now,
+                });
+            }
+        }
+    }
+    entries
 }
 
 /// Puts a message that cannot be understood into the dead-letter queue, with the reason. `id` is

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Report, Task};
 use crate::daemon::Daemon;
-use crate::inbox::taking::{DECISION, Said, put_aside, take_in};
+use crate::inbox::taking::{Contributed, DECISION, Said, contribute, put_aside, take_in};
 
 /// SQS gives at most ten at once.
 const BATCH: u8 = 10;
@@ -66,6 +66,8 @@ pub struct Receive {
 /// What a message says.
 enum Read {
     Transition(Box<Said>),
+    /// One time series of an alarm on several.
+    Contributor(Contributed),
     /// Nothing that anybody has to know.
     Other,
     Poison(String),
@@ -153,6 +155,9 @@ impl Receive {
         if taken.news > 0 {
             self.daemon.respond.poke();
         }
+        // After the transitions: their alarm's own message may be one of the same batch.
+        let contributed: Vec<Contributed> = read.iter().filter_map(Read::contributed).collect();
+        taken.news += contribute(&self.daemon, &contributed).await?;
         // From here on all of it is durable.
         for (message, read) in messages.iter().zip(&read) {
             if let Read::Poison(why) = read {
@@ -204,7 +209,10 @@ impl Receive {
             Ok((path, Received::Transition(message))) => {
                 Read::Transition(Box::new(message.arrive(path, &home)))
             }
-            Ok((_, Received::Contributor(_) | Received::Other(_))) => Read::Other,
+            Ok((_, Received::Contributor(message))) => {
+                Read::Contributor(Contributed::of(&message, &home))
+            }
+            Ok((_, Received::Other(_))) => Read::Other,
             Err(poison) => Read::Poison(poison.0),
         }
     }
@@ -214,7 +222,14 @@ impl Read {
     fn said(&self) -> Option<&Said> {
         match self {
             Read::Transition(said) => Some(said),
-            Read::Other | Read::Poison(_) => None,
+            Read::Contributor(_) | Read::Other | Read::Poison(_) => None,
+        }
+    }
+
+    fn contributed(&self) -> Option<Contributed> {
+        match self {
+            Read::Contributor(contributed) => Some(contributed.clone()),
+            Read::Transition(_) | Read::Other | Read::Poison(_) => None,
         }
     }
 }

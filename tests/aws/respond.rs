@@ -283,13 +283,19 @@ impl World {
     /// Waits until the journal says something so many times; the clock all but stands still: who
     /// waits for messages asks again a millisecond later.
     async fn entries(&self, n: usize, wanted: impl Fn(&Entry) -> bool) {
-        let begun = Instant::now();
+        let (mut grew, mut length) = (Instant::now(), 0);
         loop {
             let journal = self.journal().await;
-            if journal.iter().filter(|e| wanted(e)).count() >= n {
+            let found = journal.iter().filter(|e| wanted(e)).count();
+            if found >= n {
                 return;
             }
-            assert!(begun.elapsed().as_secs() < 60, "{journal:#?}");
+            if journal.len() > length {
+                (grew, length) = (Instant::now(), journal.len());
+            }
+            let last = &journal[length.saturating_sub(20)..];
+            let patient = grew.elapsed().as_secs() < 60;
+            assert!(patient, "{found} of {n}; the last of {length}: {last:#?}");
             self.clock.advance_by(Duration::from_millis(1));
         }
     }

@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world;
 
+mod duties;
+
+use duties::SlowAlarms;
+
 const PROJECT: &str = r#"
 estate: demo
 region: us-east-1
@@ -183,6 +187,7 @@ pub(crate) struct World {
     outside: Arc<Outside>,
     logs: Arc<SlowLogs>,
     functions: Arc<Functions>,
+    states: Arc<SlowAlarms>,
     account: Arc<Account>,
     pub(crate) leases: Arc<local::Leases>,
 }
@@ -229,6 +234,7 @@ impl World {
             estate: loaded.estate.unwrap(),
             outside: Arc::default(),
             functions: Arc::default(),
+            states: Arc::new(SlowAlarms::new(store.alarms())),
             account: Arc::new(Account::new(clock.now())),
             leases: Arc::default(),
             store,
@@ -243,7 +249,7 @@ impl World {
             metrics: Arc::new(store.metrics()),
             logs: self.logs.clone(),
             traces: Arc::new(store.traces()),
-            alarms: Arc::new(store.alarms()),
+            alarms: self.states.clone(),
             journal: Arc::new(store.journal()),
             topics: self.outside.clone(),
             mail: self.outside.clone(),
@@ -281,13 +287,17 @@ impl World {
     }
 
     pub(crate) async fn change(&self, alarm: &str, to: &str, at: Time) {
+        self.change_for(alarm, to, at, "tested").await;
+    }
+
+    async fn change_for(&self, alarm: &str, to: &str, at: Time, reason: &str) {
         let event = json!({
             "version": "0", "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
             "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch",
             "account": "123456789012", "time": at, "region": "us-east-1", "resources": [],
             "detail": {
                 "alarmName": alarm,
-                "state": { "value": to, "reason": "tested", "timestamp": at },
+                "state": { "value": to, "reason": reason, "timestamp": at },
                 "previousState": { "value": if to == "OK" { "ALARM" } else { "OK" }, "reason": "tested", "timestamp": at },
             },
         });

@@ -20,6 +20,7 @@ use crate::daemon::{Daemon, Place};
 use crate::inbox::Desk;
 use crate::tasks::canary::Canary;
 use crate::tasks::catch_up::CatchUp;
+use crate::tasks::deploys::Deploys;
 use crate::tasks::receive::{Pace, Receive, Source};
 use crate::tasks::{
     Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
@@ -115,6 +116,7 @@ impl Serving {
         if daemon.estate.project.canary.is_some() {
             driver.start(Canary(daemon.clone()), Poke::default());
         }
+        driver.start(Deploys(daemon.clone()), Poke::default());
         driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
         driver.start(Heartbeat(daemon.clone()), Poke::default());
         Ok(Serving::of(daemon, driver))

@@ -31,6 +31,10 @@ pub(crate) struct Book {
     pub unsealed_since: Option<Time>,
     /// Incidents for which something of a runbook was done, and when last.
     pub operated: BTreeMap<IncidentId, Time>,
+    /// What was deployed lately, and when that was noticed.
+    pub deployed: BTreeMap<String, Time>,
+    /// Drills: when which alarm was flipped.
+    pub drills: BTreeSet<(Time, String)>,
     /// By runbook: when it was worked with.
     pub uses: BTreeMap<String, Uses>,
     /// Of the last entry.
@@ -151,10 +155,12 @@ impl Book {
                 runbook,
                 ..
             } => {
-                if let Some(runbook) = runbook
-                    && is_drill(transition)
-                {
-                    self.uses.entry(runbook.stem.clone()).or_default().drilled = Some(*at);
+                if is_drill(transition) {
+                    let alarm = transition.alarm.clone();
+                    self.drills.insert((transition.at, alarm));
+                    if let Some(runbook) = runbook {
+                        self.uses.entry(runbook.stem.clone()).or_default().drilled = Some(*at);
+                    }
                 }
                 return self.received(sequence, entry, (transition, *at));
             }
@@ -284,7 +290,10 @@ impl Book {
                     false => Some(*at),
                 };
             }
-            Entry::Duplicate { .. } | Entry::Deployed { .. } => {}
+            Entry::Deployed { what, at, .. } => {
+                self.deployed.insert(what.clone(), *at);
+            }
+            Entry::Duplicate { .. } => {}
         }
         Vec::new()
     }
@@ -621,15 +630,20 @@ impl Book {
         for alarm in self.alarms.values_mut() {
             alarm.seen.retain(|(at, _)| *at >= before);
         }
+        self.drills.retain(|(at, _)| *at >= before);
+        self.deployed.retain(|_, at| *at >= before);
         self.outbox.forget(before);
         self.pool.tidy();
         gone
     }
 }
 
+/// How the reason of a drill begins: CloudWatch keeps nothing else of it.
+pub const DRILL: &str = "drill by ";
+
 /// Whether somebody flipped the alarm on purpose.
 fn is_drill(transition: &Transition) -> bool {
-    transition.to == State::Alarm && transition.reason_data.get("drill").is_some()
+    transition.to == State::Alarm && transition.reason.starts_with(DRILL)
 }
 
 /// Whether `new` is later than `last`. At the same instant, the one that starts from the other's

@@ -285,6 +285,12 @@ impl Engine {
             .map(|(id, _)| id)
     }
 
+    /// The drills since then: which alarm was flipped, and when.
+    pub fn drills_since(&self, since: Time) -> impl Iterator<Item = (&str, Time)> {
+        let drills = self.book.drills.range((since, String::new())..);
+        drills.map(|(at, alarm)| (alarm.as_str(), *at))
+    }
+
     /// When a runbook was worked with, as far as the journal reaches.
     pub fn runbook_uses(&self, stem: &str) -> Uses {
         self.book.uses.get(stem).copied().unwrap_or_default()
@@ -292,8 +298,15 @@ impl Engine {
 
     /// How many alarms are in ALARM, as far as the journal knows.
     pub fn firing(&self) -> usize {
-        let alarms = self.book.alarms.values();
-        alarms.filter(|alarm| alarm.state() == State::Alarm).count()
+        self.firing_alarms().count()
+    }
+
+    /// The alarms in ALARM and since when, as far as the journal knows, in no order.
+    pub fn firing_alarms(&self) -> impl Iterator<Item = (&str, Time)> {
+        let alarms = self.book.alarms.iter();
+        alarms
+            .filter(|(_, alarm)| alarm.state() == State::Alarm)
+            .map(|(name, alarm)| (&**name, alarm.since()))
     }
 
     /// The alarm in ALARM that keeps this one quiet by a rule of `inhibit`.

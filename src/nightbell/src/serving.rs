@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::Posts;
 use crate::daemon::duty::Duty;
 use crate::daemon::{Daemon, Place};
+use crate::inbox::Desk;
 use crate::tasks::canary::Canary;
 use crate::tasks::catch_up::CatchUp;
 use crate::tasks::deploys::Deploys;
@@ -92,6 +93,10 @@ impl Serving {
             Some(before) => before.succeed(clock, estate, posts.ports, place).await,
         };
         let daemon = opened.context("the journal cannot be opened")?;
+        daemon.inbox.belongs_to(Desk {
+            account: account.clone(),
+            dead_letter: dead_letter.clone(),
+        });
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
         let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch);
         let look = Poke::default();

@@ -1,8 +1,8 @@
 //! Messages that carry transitions, over every path, and what is caught up afterwards.
 //!
 //! The events have the keys and forms of AWS's page "Alarm events and EventBridge" (Amazon CloudWatch
-//! User Guide), with names of ours. The SNS messages have those of the samples that AWS publishes in
-//! its own repositories: the older ones without `AlarmArn`, the newer ones with it. None was recorded.
+//! User Guide), with names of ours. The SNS messages have those of the samples that `published.rs`
+//! names: the newer ones with `AlarmArn`, the older ones without it. None was recorded.
 
 use model::{AlarmSpec, Entry, Path, State, Time, Transition};
 use response::receive::{Home, Kind, Message, Received, parse, parse_message};

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::binary;
 use crate::world::{World, clock, root};
 
+mod commands;
+
 const ALARMS: &str = r#"
 defaults: { service: counter, severity: page, runbook: hands-on#limit }
 alarms:

@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world;
 
+mod duties;
+
+use duties::SlowAlarms;
+
 const PROJECT: &str = r#"
 estate: demo
 region: us-east-1
@@ -33,14 +37,14 @@ services: { web: { function: web-function }MORE }
 sign_links_with: "${secret.link_key}"
 "#;
 
-const ALARMS: &str = r#"
+pub(crate) const ALARMS: &str = r#"
 defaults: { service: web, severity: page, runbook: web }
 alarms:
   - { name: errors, metric: { namespace: AWS/Lambda, name: Errors, dimensions: { FunctionName: "${web.function}" }, stat: Sum, period: 1m }, threshold: "> 0" }
   - { name: noisy, metric: { namespace: AWS/Lambda, name: Throttles, dimensions: { FunctionName: "${web.function}" }, stat: Sum, period: 1m }, threshold: "> 0" }
 "#;
 
-const ROUTES: &str = r#"
+pub(crate) const ROUTES: &str = r#"
 receivers:
   oncall: { sns: "arn:aws:sns:us-east-1:123456789012:oncall", ses: { from: bell@example.org, to: [ada@example.org, bob@example.org] }, fallback: web }
   hook: { webhook: { url: "http://127.0.0.1:1/hook" }, fallback: web }
@@ -175,25 +179,26 @@ fn written(services: &str, alarms: &str, routes: &str) -> [(&'static str, String
     ]
 }
 
-struct World {
+pub(crate) struct World {
     _data: tempfile::TempDir,
-    store: local::Store,
+    pub(crate) store: local::Store,
     estate: model::Estate,
-    clock: SteppedClock,
+    pub(crate) clock: SteppedClock,
     outside: Arc<Outside>,
     logs: Arc<SlowLogs>,
     functions: Arc<Functions>,
+    states: Arc<SlowAlarms>,
     account: Arc<Account>,
-    leases: Arc<local::Leases>,
+    pub(crate) leases: Arc<local::Leases>,
 }
 
-struct Running {
-    serving: Serving,
+pub(crate) struct Running {
+    pub(crate) serving: Serving,
     stop: CancellationToken,
 }
 
 impl World {
-    async fn new(alarms: &str, routes: &str) -> World {
+    pub(crate) async fn new(alarms: &str, routes: &str) -> World {
         World::with("", alarms, routes).await
     }
 
@@ -229,6 +234,7 @@ impl World {
             estate: loaded.estate.unwrap(),
             outside: Arc::default(),
             functions: Arc::default(),
+            states: Arc::new(SlowAlarms::new(store.alarms())),
             account: Arc::new(Account::new(clock.now())),
             leases: Arc::default(),
             store,
@@ -237,13 +243,13 @@ impl World {
         }
     }
 
-    fn options(&self, holder: &str) -> Options {
+    pub(crate) fn options(&self, holder: &str) -> Options {
         let store = &self.store;
         let ports = Ports {
             metrics: Arc::new(store.metrics()),
             logs: self.logs.clone(),
             traces: Arc::new(store.traces()),
-            alarms: Arc::new(store.alarms()),
+            alarms: self.states.clone(),
             journal: Arc::new(store.journal()),
             topics: self.outside.clone(),
             mail: self.outside.clone(),
@@ -272,7 +278,7 @@ impl World {
         }
     }
 
-    async fn start(&self, holder: &str) -> Running {
+    pub(crate) async fn start(&self, holder: &str) -> Running {
         let stop = CancellationToken::new();
         let options = self.options(holder);
         let serving = Serving::start(options, &stop).await.unwrap();
@@ -280,14 +286,18 @@ impl World {
         Running { serving, stop }
     }
 
-    async fn change(&self, alarm: &str, to: &str, at: Time) {
+    pub(crate) async fn change(&self, alarm: &str, to: &str, at: Time) {
+        self.change_for(alarm, to, at, "tested").await;
+    }
+
+    async fn change_for(&self, alarm: &str, to: &str, at: Time, reason: &str) {
         let event = json!({
             "version": "0", "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
             "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch",
             "account": "123456789012", "time": at, "region": "us-east-1", "resources": [],
             "detail": {
                 "alarmName": alarm,
-                "state": { "value": to, "reason": "tested", "timestamp": at },
+                "state": { "value": to, "reason": reason, "timestamp": at },
                 "previousState": { "value": if to == "OK" { "ALARM" } else { "OK" }, "reason": "tested", "timestamp": at },
             },
         });
@@ -298,7 +308,7 @@ impl World {
         self.store.queues().send("changes", &message).await.unwrap();
     }
 
-    async fn journal(&self) -> Vec<Entry> {
+    pub(crate) async fn journal(&self) -> Vec<Entry> {
         let all = self.store.journal().read(0, 1_000_000).await.unwrap();
         all.into_iter().map(|(_, entry)| entry).collect()
     }
@@ -309,7 +319,7 @@ impl World {
         self.entries(1, wanted).await;
     }
 
-    async fn entries(&self, n: usize, wanted: impl Fn(&Entry) -> bool) {
+    pub(crate) async fn entries(&self, n: usize, wanted: impl Fn(&Entry) -> bool) {
         let begun = Instant::now();
         loop {
             let journal = self.journal().await;
@@ -331,7 +341,7 @@ impl World {
 }
 
 impl Running {
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.serving.stopped().await;
     }

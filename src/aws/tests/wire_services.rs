@@ -102,6 +102,63 @@ async fn a_second_redrive_while_one_is_under_way_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn stopping_a_redrive_cancels_the_task_that_runs_and_no_other() {
+    // Only a task that runs has a handle.
+    let tasks = value!({ "Results": [
+        { "TaskHandle": "t", "Status": "RUNNING", "ApproximateNumberOfMessagesMoved": 2 },
+        { "Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 7 },
+        { "Status": "FAILED", "FailureReason": "CouldNotDetermineMessageSource" },
+    ] });
+    let aws = StandIn::start(
+        1,
+        [
+            json(200, URL),
+            json(200, &dead_letters(5)),
+            json(200, &tasks.to_string()),
+            json(200, r#"{"ApproximateNumberOfMessagesMoved":2}"#),
+            json(200, &dead_letters(5)),
+            json(200, "{}"),
+        ],
+    )
+    .await;
+    let sqs = Sqs::new(&aws.config);
+    sqs.stop_redrive("demo-post-dlq").await.unwrap();
+    // One that has ended, or never was, is no error.
+    sqs.stop_redrive("demo-post-dlq").await.unwrap();
+    assert_eq!(
+        aws.targets(),
+        [
+            "GetQueueUrl",
+            "GetQueueAttributes",
+            "ListMessageMoveTasks",
+            "CancelMessageMoveTask",
+            "GetQueueAttributes",
+            "ListMessageMoveTasks"
+        ]
+    );
+    let asked: Value = serde_json::from_str(&aws.body(2)).unwrap();
+    let arn = "arn:aws:sqs:us-east-1:000000000000:demo-post-dlq";
+    assert_eq!(asked["SourceArn"], arn);
+    let cancelled: Value = serde_json::from_str(&aws.body(3)).unwrap();
+    assert_eq!(cancelled, value!({ "TaskHandle": "t" }));
+}
+
+#[tokio::test]
+async fn a_redrive_that_cannot_be_stopped_is_an_error() {
+    let running = r#"{"Results":[{"TaskHandle":"t","Status":"RUNNING"}]}"#;
+    let denied = r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"no"}"#;
+    let script = [
+        json(200, URL),
+        json(200, &dead_letters(5)),
+        json(200, running),
+        json(400, denied),
+    ];
+    let aws = StandIn::start(1, script).await;
+    let error = Sqs::new(&aws.config).stop_redrive("demo-post-dlq").await;
+    assert_eq!(error.unwrap_err().retry, Retry::Never);
+}
+
+#[tokio::test]
 async fn a_long_poll_asks_for_everything_that_a_message_has() {
     let aws = StandIn::start(1, [json(200, URL), json(200, "{}")]).await;
     let how = Receive {

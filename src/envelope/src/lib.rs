@@ -12,7 +12,8 @@
 //! The rules follow <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>,
 //! tightened where verifiers were fooled before. The caller keeps four more of them: it follows no
 //! redirect, waits at most 2 seconds, and reads at most [`CERTIFICATE`] bytes; it never fetches
-//! `SubscribeURL` but calls ConfirmSubscription with the token and authenticate-on-unsubscribe; it
+//! `SubscribeURL` but calls ConfirmSubscription with the token, at the endpoint of the topic's region
+//! (unsigned, so that `AuthenticateOnUnsubscribe`, which needs a signed request, is not set); it
 //! answers 2xx only after what it learnt is durable; and it answers [`Refused::status`], so that a
 //! certificate that could not be fetched just now is a 503, which SNS tries again.
 //! It is no part of ring 0, because cryptography is neither small nor ours.

@@ -26,8 +26,8 @@ pub enum Genuine {
         /// What was published.
         message: String,
     },
-    /// Call ConfirmSubscription with the topic, the token and authenticate-on-unsubscribe. The
-    /// address that the message names for this is not handed out: it is never to be fetched.
+    /// Call ConfirmSubscription with the topic and the token. The address that the message names
+    /// for this is not handed out: it is never to be fetched.
     Confirm {
         /// `MessageId`
         id: String,

@@ -40,21 +40,31 @@ struct Signer {
 impl Signer {
     /// A key and its own certificate for these names.
     fn new(size: KeySize, name: &str, years: (i32, i32)) -> Signer {
-        let key = KeyPair::generate(size).unwrap();
-        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key).unwrap();
-        let der = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(
-            &der.as_ref().to_vec().into(),
-            &rcgen::PKCS_RSA_SHA256,
-        )
-        .unwrap();
-        let mut params = rcgen::CertificateParams::new(vec![name.to_string()]).unwrap();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
-        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
-        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
-        let pem = params.self_signed(&der).unwrap().pem();
+        let (key, own) = keys(size);
+        let pem = named(name, years).self_signed(&own).unwrap().pem();
         Signer { key, pem }
+    }
+
+    /// A key and its file: its own certificate, signed by that of an authority, which follows.
+    fn below(years: (i32, i32), authority: rcgen::IsCa) -> Signer {
+        let (key, own) = keys(KeySize::Rsa2048);
+        let (_, above) = keys(KeySize::Rsa2048);
+        let mut params = named("Authority of the tests", years);
+        params.is_ca = authority;
+        let over = params.self_signed(&above).unwrap();
+        let issuer = rcgen::Issuer::new(params, above);
+        let params = named("sns.amazonaws.com", (2025, 2027));
+        let leaf = params.signed_by(&own, &issuer).unwrap();
+        let pem = format!("{}{}", leaf.pem(), over.pem());
+        Signer { key, pem }
+    }
+
+    /// What is opened of a notification that it signs.
+    fn opened(&self) -> Opened {
+        let mut fields = notification();
+        let signature = self.sign(&RSA_PKCS1_SHA256, &text_of(&fields, NOTIFICATION));
+        fields.insert("Signature".into(), signature.into());
+        opened(&fields).unwrap()
     }
 
     fn sign(&self, scheme: &'static dyn RsaEncoding, text: &str) -> String {
@@ -65,6 +75,25 @@ impl Signer {
             .unwrap();
         base64(&signature)
     }
+}
+
+/// A key, and the same for certificates.
+fn keys(size: KeySize) -> (KeyPair, rcgen::KeyPair) {
+    let key = KeyPair::generate(size).unwrap();
+    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key).unwrap();
+    let der = der.as_ref().to_vec().into();
+    let own = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).unwrap();
+    (key, own)
+}
+
+fn named(name: &str, years: (i32, i32)) -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_string()]).unwrap();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    params
 }
 
 fn good() -> &'static Signer {
@@ -414,6 +443,28 @@ fn rule_5_the_certificate_is_valid_now_for_sns_and_its_chain_holds() {
 }
 
 #[test]
+fn rule_5_a_file_with_the_authority_behind_the_certificate_is_taken() {
+    let authority = || rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let check = |signer: &Signer| signer.opened().verify(signer.pem.as_bytes(), now());
+    let good = Signer::below((2020, 2030), authority());
+    assert!(matches!(check(&good), Ok(Genuine::Notification { .. })));
+    // The other way round it is the certificate of somebody else.
+    let (leaf, over) = good.pem.split_once("-----BEGIN").unwrap();
+    assert_eq!(leaf, "");
+    let (leaf, over) = over.split_once("-----BEGIN").unwrap();
+    let turned = format!("-----BEGIN{over}-----BEGIN{leaf}");
+    let found = good.opened().verify(turned.as_bytes(), now());
+    refused(found, 403, "not one of sns.amazonaws.com");
+    for bad in [
+        Signer::below((2020, 2025), authority()),
+        Signer::below((2027, 2030), authority()),
+        Signer::below((2020, 2030), rcgen::IsCa::NoCa),
+    ] {
+        refused(check(&bad), 403, "chain does not hold");
+    }
+}
+
+#[test]
 fn rule_6_the_key_is_rsa_of_2048_bits_at_least() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["sns.amazonaws.com".to_string()]).unwrap();
@@ -422,6 +473,8 @@ fn rule_6_the_key_is_rsa_of_2048_bits_at_least() {
     let pem = params.self_signed(&key).unwrap().pem();
     let opened = opened(&signed(notification(), NOTIFICATION)).unwrap();
     refused(opened.verify(pem.as_bytes(), now()), 403, "not RSA");
+    let short = include_bytes!("keys/rsa-1024.pem");
+    refused(opened.verify(short, now()), 403, "has 1024 bits; 2048");
     let long = Signer::new(KeySize::Rsa4096, "sns.amazonaws.com", (2025, 2027));
     let mut fields = notification();
     let signature = long.sign(&RSA_PKCS1_SHA256, &text_of(&fields, NOTIFICATION));
@@ -529,6 +582,26 @@ fn rule_10_signature_version_1_is_off_unless_it_is_asked_for() {
         "does not fit",
     );
     refused(version_of("3"), 400, "is not known");
+    // Where it is asked for, a message that is signed with SHA-1 is genuine.
+    let signature = include_str!("keys/sha-1.signature").trim_end();
+    let mut fields = notification();
+    fields.insert("SignatureVersion".into(), "1".into());
+    fields.insert("Signature".into(), signature.into());
+    let file = include_bytes!("keys/sha-1.pem");
+    let opened = open(&body(&fields), None, &old, now()).unwrap();
+    let found = opened.verify(file, now());
+    assert!(
+        matches!(found, Ok(Genuine::Notification { .. })),
+        "{found:?}"
+    );
+    // The same signature is none of version 2, and none of another message.
+    fields.insert("SignatureVersion".into(), "2".into());
+    let opened = open(&body(&fields), None, &old, now()).unwrap();
+    refused(opened.verify(file, now()), 403, "does not fit");
+    fields.insert("SignatureVersion".into(), "1".into());
+    fields.insert("Subject".into(), "OK".into());
+    let opened = open(&body(&fields), None, &old, now()).unwrap();
+    refused(opened.verify(file, now()), 403, "does not fit");
 }
 
 fn version_of(version: &str) -> Result<Opened, Refused> {

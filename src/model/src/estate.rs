@@ -43,6 +43,8 @@ pub struct Project {
     pub canary: Option<Canary>,
     /// `sign_in`: the load balancer that signs people in.
     pub sign_in: Option<SignIn>,
+    /// `sns.accept_signature_version_1`: messages over HTTPS that are signed with SHA-1 are taken.
+    pub sns_version_1: bool,
 }
 
 /// The load balancer that signs people in, and what they may do.

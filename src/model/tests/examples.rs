@@ -365,3 +365,19 @@ sign_in:
     assert_eq!(sign_in.responder, ["oncall", "web"]);
     assert_eq!(sign_in.admin, ["platform"]);
 }
+
+#[test]
+fn messages_signed_with_sha_1_are_taken_only_where_the_project_says_so() {
+    let read = |more: &str| {
+        let mut files = Files::new("nightbell.yaml");
+        let text = format!("estate: demo\nregion: us-east-1\nservices: {{}}\n{more}");
+        files.insert("nightbell.yaml", text);
+        let loaded = load::estate(&files, &[]);
+        assert_eq!(loaded.problems, [], "{more}");
+        loaded.estate.unwrap().project.sns_version_1
+    };
+    assert!(!read(""));
+    assert!(!read("sns: {}"));
+    assert!(!read("sns: { accept_signature_version_1: false }"));
+    assert!(read("sns: { accept_signature_version_1: true }"));
+}

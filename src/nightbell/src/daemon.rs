@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::access::Tokens;
 use crate::daemon::duty::Duty;
-use crate::drill::Drill;
+use crate::drill::Drills;
 use crate::inbox::Inbox;
 use crate::links::Signer;
 use crate::live::Live;
@@ -62,6 +62,8 @@ pub struct Daemon {
     pub clock: Arc<dyn Clock>,
     /// What its files desire.
     pub estate: Estate,
+    /// When it began.
+    opened: Time,
     /// Where in the estate an alarm is: there may be thousands, and every page asks.
     places: std::collections::HashMap<String, usize>,
     /// Where things are kept.
@@ -88,8 +90,8 @@ pub struct Daemon {
     pub form_token: String,
     /// What arrives from outside.
     pub inbox: Inbox,
-    /// Drills whose mail is not accepted yet. A restart forgets them: the mail goes out all the same.
-    pub drills: Mutex<Vec<Drill>>,
+    /// Drills beside the journal.
+    pub drills: Mutex<Drills>,
     /// What signs the links in mails.
     pub links: Signer,
     /// Who may enter.
@@ -167,9 +169,14 @@ impl Daemon {
         ports: Ports,
         place: Place,
     ) -> ports::Result<Arc<Daemon>> {
+        let drills = {
+            let known = self.drills.lock();
+            known.unwrap_or_else(PoisonError::into_inner).clone()
+        };
         let daemon = Daemon {
             form_token: self.form_token.clone(),
             tokens: self.tokens.clone(),
+            drills: Mutex::new(drills),
             ..Daemon::made(clock, estate, ports, place).await?
         };
         daemon.follow().await?;
@@ -192,6 +199,7 @@ impl Daemon {
         let tokens = tokens(local.as_ref())?;
         let places = estate.alarms.iter().enumerate();
         Ok(Daemon {
+            opened: clock.now(),
             clock,
             places: places.map(|(i, spec)| (spec.name.clone(), i)).collect(),
             composites: Composites::new(&estate.alarms, rules),
@@ -218,6 +226,12 @@ impl Daemon {
             hooks: crate::channels::client()?,
             appending: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Since when this daemon is the one that sends.
+    pub fn sends_since(&self) -> Time {
+        let duty = self.duty.as_ref().and_then(Duty::since);
+        duty.map_or(self.opened, |(_, since)| since)
     }
 
     /// What only the local mode has.

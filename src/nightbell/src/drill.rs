@@ -13,7 +13,7 @@ use model::{
     Transition, Unit, Values,
 };
 use ports::ControlPlane;
-use response::Engine;
+use response::{DRILL, Engine};
 use serde_json::json;
 
 use crate::daemon::Daemon;
@@ -23,10 +23,10 @@ use crate::transitions::SetState;
 /// A drill that waits for its mail is given up after this, and counts as that long.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// How the reason of a drill begins.
-const REASON: &str = "drill by ";
 /// How far CloudWatch's clock may be behind ours.
 const SKEW: Duration = Duration::from_secs(5);
+/// A flip that comes later than this is another one.
+const AROUND: Duration = Duration::from_secs(60);
 
 /// A drill that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,24 @@ pub struct Drill {
     pub alarm: String,
     /// When it was flipped: the beginning of every stage.
     pub at: Time,
+}
+
+/// The drills that this daemon knows of beside the journal.
+#[derive(Debug, Clone, Default)]
+pub struct Drills {
+    /// Begun here: the exact time.
+    begun: Vec<Drill>,
+    /// Their figure was put.
+    measured: Vec<Drill>,
+}
+
+impl Drill {
+    /// Whether this is the flip of the drill. CloudWatch has a clock of its own, and says when it
+    /// flipped the alarm.
+    fn is(&self, alarm: &str, flipped: Time) -> bool {
+        let around = flipped + SKEW >= self.at && flipped <= self.at + AROUND;
+        self.alarm == alarm && around
+    }
 }
 
 /// How far a drill got; each is the time from the flip.
@@ -61,7 +79,7 @@ pub async fn begin(daemon: &Daemon, alarm: &str, by: &str) -> Result<Drill, Prob
         .set_state(SetState {
             alarm: alarm.into(),
             state: State::Alarm,
-            reason: format!("{REASON}{by}: nothing is wrong"),
+            reason: format!("{DRILL}{by}: nothing is wrong"),
             reason_data: json!({ "drill": by }),
         })
         .await?;
@@ -74,7 +92,7 @@ pub async fn begin(daemon: &Daemon, alarm: &str, by: &str) -> Result<Drill, Prob
         at: first.at,
     };
     let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
-    drills.push(drill.clone());
+    drills.begun.push(drill.clone());
     Ok(drill)
 }
 
@@ -101,10 +119,10 @@ async fn begin_in_cloudwatch(
         alarm: alarm.into(),
         at: daemon.now(),
     };
-    let reason = format!("{REASON}{by}: nothing is wrong");
+    let reason = format!("{DRILL}{by}: nothing is wrong");
     plane.set_state(alarm, State::Alarm, &reason).await?;
     let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
-    drills.push(drill.clone());
+    drills.begun.push(drill.clone());
     Ok(drill)
 }
 
@@ -149,28 +167,56 @@ pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
 
 /// Whether a drill flipped the alarm.
 pub fn is_drill(transition: &Transition) -> bool {
-    transition.reason.starts_with(REASON)
+    transition.reason.starts_with(DRILL)
 }
 
 fn is_flip(entry: &Entry, drill: &Drill) -> bool {
     matches!(entry, Entry::Received { transition: t, .. }
-        if t.alarm == drill.alarm && t.to == State::Alarm
-            // CloudWatch has a clock of its own, and says when it flipped the alarm.
-            && (t.at == drill.at || (t.at + SKEW >= drill.at && t.reason.starts_with(REASON))))
+        if t.to == State::Alarm && drill.is(&t.alarm, t.at)
+            && (t.at == drill.at || t.reason.starts_with(DRILL)))
 }
 
-/// Puts the figure of every drill whose mail was accepted: `DrillSeconds` in `Nightbell`.
-pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<()> {
+/// Puts the figure of every drill whose mail was accepted: `DrillSeconds` in `Nightbell`. Answers
+/// when the next one is given up.
+///
+/// Drills that another daemon began are found in the journal; those whose mail was accepted before
+/// this one sends were that one's to measure.
+pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<Option<Time>> {
+    let mut next: Option<Time> = None;
     let ended: Vec<Duration> = {
         let engine = daemon.engine();
         let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = |drill: &Drill| {
-            let waited = now.since(drill.at);
+        let Drills { begun, measured } = &mut *drills;
+        let lately = now - PATIENCE * 2;
+        measured.retain(|drill| drill.at >= lately);
+        begun.retain(|drill| drill.at >= lately);
+        for (alarm, at) in engine.drills_since(lately) {
+            let known = begun.iter().chain(&*measured).any(|d| d.is(alarm, at));
+            if !known {
+                let alarm = alarm.to_owned();
+                begun.push(Drill { alarm, at });
+            }
+        }
+        let since = daemon.sends_since();
+        let mut ended = Vec::new();
+        begun.retain(|drill| {
             let accepted = stages(&engine, drill).accepted;
-            accepted.or((waited >= PATIENCE).then_some(PATIENCE))
-        };
-        let ended = drills.iter().filter_map(took).collect();
-        drills.retain(|drill| took(drill).is_none());
+            let over = now.since(drill.at) >= PATIENCE;
+            match accepted.or(over.then_some(PATIENCE)) {
+                Some(took) => {
+                    if drill.at + took >= since {
+                        ended.push(took);
+                    }
+                    measured.push(drill.clone());
+                    false
+                }
+                None => {
+                    let until = drill.at + PATIENCE;
+                    next = Some(next.map_or(until, |next| next.min(until)));
+                    true
+                }
+            }
+        });
         ended
     };
     let data: Vec<Datum> = ended
@@ -187,8 +233,8 @@ pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<()> {
             values: Values::Single(took.as_secs_f64()),
         })
         .collect();
-    match data.is_empty() {
-        true => Ok(()),
-        false => daemon.ports.metrics.put(data).await,
+    if !data.is_empty() {
+        daemon.ports.metrics.put(data).await?;
     }
+    Ok(next)
 }

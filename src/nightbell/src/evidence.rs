@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use model::incident::IncidentAlarm;
 use model::{
-    AlarmSpec, Entry, Incident, Notification, NotificationKind, RunbookRef, Span, State, Time,
+    AlarmSpec, Entry, Estate, Incident, Notification, NotificationKind, RunbookRef, Span, State,
+    Time,
 };
 use ports::{LogEvent, LogQuery, TraceFilter};
 use render::mail::{
@@ -46,13 +47,7 @@ const SELF: &str = "nightbell";
 pub async fn changes(daemon: &Daemon, incident: &Incident) -> ports::Result<Vec<(String, Time)>> {
     let since = incident.opened - LATELY;
     let mut found: Vec<(String, Time)> = Vec::new();
-    let own = format!("{}.function", incident.service);
-    let variables = daemon.estate.project.variables.iter();
-    let functions = variables.filter(|(key, _)| {
-        let rest = key.strip_prefix(&own);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("s."))
-    });
-    for (_, function) in functions {
+    for function in functions(daemon, &incident.service) {
         match daemon.ports.operations.deploys(function, since).await {
             Ok(deploys) => found.extend(
                 deploys
@@ -141,7 +136,8 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> (M
             .filter_map(|id| engine.incident(id));
         found.collect()
     };
-    let in_alarm = others_in_alarm(daemon, &incidents).await;
+    let names: BTreeSet<&String> = incidents.iter().flat_map(|i| i.alarms.keys()).collect();
+    let others = others_in_alarm(daemon, names.into_iter().cloned().collect());
     let mut is_late = false;
     let mail = match (notification.kind, incidents.into_iter().next()) {
         (NotificationKind::Recovered, Some(incident)) => Recovery {
@@ -149,7 +145,7 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> (M
             resolved_by: None,
             notification: notification.clone(),
             incident,
-            still_in_alarm: in_alarm,
+            still_in_alarm: others.await,
         }
         .mail(&context),
         (NotificationKind::Digest | NotificationKind::Silence, _) | (_, None) => Digest {
@@ -165,7 +161,9 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> (M
         }
         .mail(&context),
         (_, Some(incident)) => {
-            let gathered = alert(daemon, notification, incident, in_alarm, now).await;
+            let gathering = alert(daemon, notification, incident, now);
+            let (also_in_alarm, mut gathered) = tokio::join!(others, gathering);
+            gathered.also_in_alarm = also_in_alarm;
             is_late = gathered.missing.iter().any(|m| m.ends_with(&late_words()));
             gathered.mail(&context)
         }
@@ -294,14 +292,23 @@ pub async fn error_lines(daemon: &Daemon, service: &str, span: Span) -> ports::R
 
 /// The functions that the project file names for a service.
 fn functions<'d>(daemon: &'d Daemon, service: &str) -> impl Iterator<Item = &'d str> {
-    let (one, several) = (
-        format!("{service}.function"),
-        format!("{service}.functions."),
-    );
-    let variables = daemon.estate.project.variables.iter();
-    variables
-        .filter(move |(key, _)| **key == one || key.starts_with(&several))
-        .map(|(_, function)| function.as_str())
+    functions_of(&daemon.estate)
+        .filter(move |(of, _)| *of == service)
+        .map(|(_, function)| function)
+}
+
+/// Services and their functions, as the project file names them: `counter.function`,
+/// `posting.functions.post`.
+pub fn functions_of(estate: &Estate) -> impl Iterator<Item = (&str, &str)> {
+    estate
+        .project
+        .variables
+        .iter()
+        .filter_map(|(key, function)| {
+            let (service, rest) = key.split_once('.')?;
+            let names = rest == "function" || rest.starts_with("functions.");
+            names.then_some((service, function.as_str()))
+        })
 }
 
 /// The traces of a span that failed, the slowest first: those that a service's functions were
@@ -348,14 +355,12 @@ async fn alert(
     daemon: &Daemon,
     notification: &Notification,
     incident: Incident,
-    also_in_alarm: Vec<(String, Time)>,
     now: Time,
 ) -> Alert {
     let lead = leading(&incident, &daemon.estate.alarms)
         .unwrap_or_default()
         .to_string();
     let spec = daemon.spec(&lead);
-    let children = children_in_alarm(daemon, &lead).await;
     let since = incident
         .alarms
         .values()
@@ -366,7 +371,8 @@ async fn alert(
     let mut missing = Vec::new();
     let service = incident.service.clone();
     let latency = spec.is_some_and(is_of_time);
-    let (measured, logs, traces, changed) = tokio::join!(
+    let (children, measured, logs, traces, changed) = tokio::join!(
+        within(children_in_alarm(daemon, &lead)),
         within(async {
             match spec {
                 Some(spec) => measure(daemon, spec, HOUR, now).await,
@@ -379,6 +385,10 @@ async fn alert(
     );
     let mut take = |what: &str, why: &str| missing.push(format!("{what} ({why})"));
     let late = format!("took longer than {} s", BUDGET.as_secs());
+    let children = children.unwrap_or_else(|| {
+        take("the alarms it watches", &late);
+        Vec::new()
+    });
     let measured = measured.unwrap_or_else(|| {
         take("the last hour", &late);
         None
@@ -428,7 +438,7 @@ async fn alert(
         logs,
         traces,
         runbook: runbook.and_then(|r| runbook_step(daemon, r)),
-        also_in_alarm,
+        also_in_alarm: Vec::new(),
         changed_lately,
         acknowledged: acknowledged(daemon, &incident),
         acknowledge_link: Some(daemon.link(&format!(
@@ -483,17 +493,24 @@ async fn slowest_traces(
     Ok(lines)
 }
 
-async fn others_in_alarm(daemon: &Daemon, incidents: &[Incident]) -> Vec<(String, Time)> {
-    let Ok(states) = daemon.ports.alarms.states().await else {
-        return Vec::new();
-    };
-    states
-        .iter()
-        .filter(|(name, status)| {
-            status.state == State::Alarm && !incidents.iter().any(|i| i.alarms.contains_key(*name))
-        })
-        .map(|(name, status)| (name.clone(), status.since))
-        .collect()
+/// The alarms in ALARM but these; what the journal knows of them where their states are not to be
+/// had in time.
+async fn others_in_alarm(daemon: &Daemon, but: BTreeSet<String>) -> Vec<(String, Time)> {
+    match within(daemon.ports.alarms.states()).await {
+        Some(Ok(states)) => states
+            .iter()
+            .filter(|(name, status)| status.state == State::Alarm && !but.contains(*name))
+            .map(|(name, status)| (name.clone(), status.since))
+            .collect(),
+        _ => {
+            let engine = daemon.engine();
+            let firing = engine.firing_alarms();
+            let others = firing.filter(|(name, _)| !but.contains(*name));
+            let mut others: Vec<_> = others.map(|(n, at)| (n.to_owned(), at)).collect();
+            others.sort();
+            others
+        }
+    }
 }
 
 /// Who took an incident, and when. An acknowledgement ends with the incident; what was done stays.
@@ -589,6 +606,44 @@ mod tests {
     use model::{ActionShape, AlarmKind, IncidentId, Place, Severity, Transition};
 
     use super::*;
+
+    #[test]
+    fn five_kinds_of_line_are_told_the_newest_first_each_with_its_count_and_a_trace() {
+        let event = |n: i64, message: String| LogEvent {
+            at: Time::from_secs(1_000 + n),
+            stream: "s".into(),
+            message,
+        };
+        let said = |text: &str, trace: &str| {
+            serde_json::json!({ "level": "ERROR", "fields": { "message": text }, "trace_id": trace })
+                .to_string()
+        };
+        let mut events = Vec::new();
+        for n in 0..7 {
+            let trace = format!("1-6b0190d9-00000000000000000000000{n}");
+            events.push(event(20 - n, said(&format!("kind {n}"), &trace)));
+            events.push(event(10 - n, format!("ERROR kind {n} without a trace")));
+        }
+        events.push(event(1, said("kind 0", "")));
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
+        let kinds = alike(&events, |trace| format!("/traces/{trace}"));
+        let told: Vec<(&str, u64)> = kinds
+            .iter()
+            .map(|kind| (kind.line.text.as_str(), kind.line.count))
+            .collect();
+        assert_eq!(told.len(), LOG_LINES, "{told:?}");
+        assert_eq!(told[0], ("kind 0", 2), "{told:?}");
+        assert!(told[1..].iter().all(|(_, count)| *count == 1), "{told:?}");
+        let line = &kinds[0].line;
+        assert_eq!(
+            line.trace.as_deref(),
+            Some("1-6b0190d9-000000000000000000000000")
+        );
+        assert_eq!(
+            line.link.as_deref(),
+            Some("/traces/1-6b0190d9-000000000000000000000000")
+        );
+    }
 
     #[test]
     fn of_alarms_that_turned_at_one_instant_the_first_of_the_files_leads() {

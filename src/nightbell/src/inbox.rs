@@ -3,16 +3,28 @@
 //! What a message says is durable before it is acknowledged. The same transition over several paths
 //! counts once: its identity is alarm, new state and time of the change.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod certificates;
+mod https;
+pub(crate) mod taking;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use envelope::{Address, CERTIFICATE, Certificates, Genuine, Refused, Replays, Rules, Topic};
+use envelope::{Address, Genuine, Refused, Replays, Rules, Topic};
 use model::Path;
-use response::Arrived;
+use ports::NewMessage;
 use response::receive::{Home, Received, parse_message};
 
+use self::certificates::Fetched;
+use self::https::Https;
+use self::taking::{Contributed, DECISION, contribute, put_aside, take_in};
 use crate::daemon::Daemon;
+
+/// SNS waits 15 seconds for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// An end that is so long in coming is not held up for another daemon's decision.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How SNS itself is asked. The address of a certificate was checked before this is called.
 #[async_trait]
@@ -25,9 +37,19 @@ pub trait Reach: Send + Sync {
 
 /// What is remembered between messages.
 pub struct Inbox {
-    certificates: Mutex<Certificates>,
+    fetched: Fetched,
     replays: Mutex<Replays>,
     reach: Mutex<Arc<dyn Reach>>,
+    desk: OnceLock<Desk>,
+}
+
+/// Whose inbox it is, against AWS; the same as for what a queue brings.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// The account's twelve digits: alarms of another one keep its name.
+    pub account: String,
+    /// The queue for what cannot be understood, by name or URL.
+    pub dead_letter: String,
 }
 
 /// What became of a message.
@@ -39,6 +61,8 @@ pub enum Taken {
     Known,
     /// It is about something else.
     Other,
+    /// It is genuine and cannot be understood: kept where somebody finds it.
+    Aside,
     /// The topic's subscription is confirmed.
     Confirmed,
 }
@@ -46,9 +70,10 @@ pub enum Taken {
 impl Default for Inbox {
     fn default() -> Inbox {
         Inbox {
-            certificates: Mutex::default(),
+            fetched: Fetched::default(),
             replays: Mutex::default(),
-            reach: Mutex::new(Arc::new(Https)),
+            reach: Mutex::new(Arc::new(Https::default())),
+            desk: OnceLock::new(),
         }
     }
 }
@@ -57,6 +82,11 @@ impl Inbox {
     /// Asks SNS in another way, for tests.
     pub fn reach_by(&self, reach: Arc<dyn Reach>) {
         *lock(&self.reach) = reach;
+    }
+
+    /// Says whose it is; once, before anything arrives.
+    pub fn belongs_to(&self, desk: Desk) {
+        let _ = self.desk.set(desk);
     }
 }
 
@@ -70,22 +100,22 @@ pub async fn take_sns(
     let now = daemon.now();
     let opened = envelope::open(body, header, &rules(daemon), now)?;
     let address = opened.certificate().clone();
-    let known = lock(&inbox.certificates).get(&address).map(<[u8]>::to_vec);
     let reach = lock(&inbox.reach).clone();
-    let file = match known {
-        Some(file) => file,
-        None => reach.certificate(&address).await.map_err(|why| {
-            Refused::NotNow(format!("the certificate cannot be fetched now: {why}"))
-        })?,
-    };
+    let file = inbox.fetched.get(&*reach, &address, &*daemon.clock).await;
+    let file = file
+        .map_err(|why| Refused::NotNow(format!("the certificate cannot be fetched now: {why}")))?;
     let genuine = opened.verify(&file, now)?;
-    lock(&inbox.certificates).keep(address, file);
+    inbox.fetched.keep(address, &file);
     match genuine {
         Genuine::Notification { id, message, .. } => {
             if lock(&inbox.replays).has(&id) {
                 return Ok(Taken::Known);
             }
-            let taken = receive(daemon, &message, Path::SnsHttps).await?;
+            let taken = match parse_message(&message) {
+                Ok(said) => receive(daemon, said).await?,
+                // SNS drops what is refused for good, and this is nobody's forgery.
+                Err(poison) => keep(daemon, &id, body, &message, &poison.0).await?,
+            };
             // After it is durable: SNS sends it again if our answer does not arrive.
             lock(&inbox.replays).remember(&id, now);
             Ok(taken)
@@ -107,38 +137,67 @@ pub async fn take_sns(
 }
 
 /// Takes what a verified message says; durable when this returns.
-async fn receive(daemon: &Daemon, message: &str, path: Path) -> Result<Taken, Refused> {
-    let parsed = parse_message(message).map_err(|poison| Refused::Malformed(poison.0))?;
-    let message = match parsed {
-        Received::Transition(message) => message,
-        Received::Contributor(_) | Received::Other(_) => return Ok(Taken::Other),
-    };
+async fn receive(daemon: &Daemon, said: Received) -> Result<Taken, Refused> {
     let home = Home {
-        account: "",
+        account: daemon.inbox.desk.get().map_or("", |desk| &desk.account),
         region: &daemon.estate.project.region,
     };
-    let (transition, arrival) = message.arrive(path, &home);
-    let now = daemon.now();
-    let mut taken = Taken::Known;
-    let wrote = daemon
-        .enter(|engine| {
-            let spec = daemon.spec(&transition.alarm);
-            let entry = match engine.receive_over(arrival.clone(), &transition, spec, now) {
-                Arrived::New(entry) => {
-                    taken = Taken::New;
-                    *entry
-                }
-                Arrived::Duplicate(entry) => {
-                    taken = Taken::Known;
-                    *entry
-                }
+    let not_now = |e| Refused::NotNow(format!("the journal does not take it now: {e}"));
+    let message = match said {
+        Received::Transition(message) => message,
+        Received::Contributor(message) => {
+            let said = [Contributed::of(&message, &home)];
+            return match contribute(daemon, &said).await.map_err(not_now)? {
+                0 => Ok(Taken::Other),
+                _ => Ok(Taken::New),
             };
-            Ok::<_, ports::Error>(vec![entry])
-        })
-        .await;
-    wrote.map_err(|e| Refused::NotNow(format!("the journal does not take it now: {e}")))?;
+        }
+        Received::Other(_) => return Ok(Taken::Other),
+    };
+    let said = message.arrive(Path::SnsHttps, &home);
+    let now = daemon.now();
+    // When we give up SNS sends it again, and so often that one of the last times is late enough.
+    let until = (said.0.at.min(now) + DECISION).max(now + PATIENCE);
+    let give_up = daemon.clock.sleep_until(now + ANSWER);
+    let taken = take_in(daemon, &[&said], until, give_up).await;
+    let taken = taken
+        .map_err(not_now)?
+        .ok_or_else(|| Refused::NotNow("its alarm's fire is not decided about yet".into()))?;
     daemon.respond.poke();
-    Ok(taken)
+    Ok(match taken.news {
+        0 => Taken::Known,
+        _ => Taken::New,
+    })
+}
+
+/// Keeps what cannot be understood: in the dead-letter queue, whole if it fits there. On this
+/// machine, where there is none, the log has to do.
+async fn keep(
+    daemon: &Daemon,
+    id: &str,
+    envelope: &[u8],
+    message: &str,
+    why: &str,
+) -> Result<Taken, Refused> {
+    let Some(desk) = daemon.inbox.desk.get() else {
+        tracing::warn!(
+            id,
+            why,
+            message,
+            "a message over HTTPS cannot be understood"
+        );
+        return Ok(Taken::Aside);
+    };
+    let whole = std::str::from_utf8(envelope).ok();
+    let body = whole.filter(|text| text.len() <= taking::ASIDE);
+    let aside = NewMessage {
+        body: body.unwrap_or(message).into(),
+        ..NewMessage::default()
+    };
+    let queues = &*daemon.ports.queues;
+    let kept = put_aside(queues, &desk.dead_letter, id, aside, why).await;
+    kept.map_err(|e| Refused::NotNow(format!("it cannot be put aside now: {e}")))?;
+    Ok(Taken::Aside)
 }
 
 /// The topics of our receivers may send here: they are what `direct` alarms publish to.
@@ -150,54 +209,10 @@ fn rules(daemon: &Daemon) -> Rules {
         .flat_map(|r| r.receivers.values());
     Rules {
         topics: receivers.filter_map(|r| r.sns.clone()).collect(),
-        version_1: false,
+        version_1: daemon.estate.project.sns_version_1,
     }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// SNS over HTTPS.
-struct Https;
-
-impl Https {
-    async fn get(&self, url: &str, most: usize) -> Result<Vec<u8>, String> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(2))
-            .https_only(true)
-            .build()
-            .map_err(|e| e.to_string())?;
-        let mut answer = client.get(url).send().await.map_err(|e| e.to_string())?;
-        if answer.status() != 200 {
-            return Err(format!("it answers {}", answer.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|e| e.to_string())? {
-            if body.len() + part.len() > most {
-                return Err(format!("it is longer than {most} bytes"));
-            }
-            body.extend_from_slice(&part);
-        }
-        Ok(body)
-    }
-}
-
-#[async_trait]
-impl Reach for Https {
-    async fn certificate(&self, address: &Address) -> Result<Vec<u8>, String> {
-        self.get(&address.to_string(), CERTIFICATE).await
-    }
-
-    async fn confirm(&self, topic: &Topic, token: &str) -> Result<(), String> {
-        let region = topic.region();
-        let end = if region.starts_with("cn-") { ".cn" } else { "" };
-        let url = format!(
-            "https://sns.{region}.amazonaws.com{end}/?Action=ConfirmSubscription&Version=2010-03-31&TopicArn={}&Token={}",
-            crate::http::segment(topic.arn()),
-            crate::http::segment(token)
-        );
-        self.get(&url, 64 * 1024).await.map(drop)
-    }
 }

@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::Posts;
 use crate::daemon::duty::Duty;
 use crate::daemon::{Daemon, Place};
+use crate::inbox::Desk;
 use crate::tasks::canary::Canary;
 use crate::tasks::catch_up::CatchUp;
+use crate::tasks::deploys::Deploys;
 use crate::tasks::receive::{Pace, Receive, Source};
 use crate::tasks::{
     Driver, Poke, Status, duty, heartbeat::Heartbeat, operate::Operate, respond::Respond,
@@ -91,6 +93,10 @@ impl Serving {
             Some(before) => before.succeed(clock, estate, posts.ports, place).await,
         };
         let daemon = opened.context("the journal cannot be opened")?;
+        daemon.inbox.belongs_to(Desk {
+            account: account.clone(),
+            dead_letter: dead_letter.clone(),
+        });
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
         let mut driver = Driver::new(daemon.clock.clone(), stop.clone(), dispatch);
         let look = Poke::default();
@@ -110,6 +116,7 @@ impl Serving {
         if daemon.estate.project.canary.is_some() {
             driver.start(Canary(daemon.clone()), Poke::default());
         }
+        driver.start(Deploys(daemon.clone()), Poke::default());
         driver.start(Operate::new(daemon.clone()), daemon.operate.clone());
         driver.start(Heartbeat(daemon.clone()), Poke::default());
         Ok(Serving::of(daemon, driver))

@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod catch_up;
+pub mod deploys;
 pub mod driver;
 pub mod duty;
 pub mod evaluate;

@@ -4,12 +4,14 @@
 //! engine keeps the earliest time of each incident in its due queue. As both ask this one function,
 //! deciding twice decides nothing new, and the engine always knows when to wake.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::Time;
 
 use crate::case::{Case, Status};
+use crate::receipt::Name;
 use crate::rules::{Node, Rules};
 
 /// How many alarms of an incident are open, and how far each receiver's belief is off.
@@ -35,25 +37,23 @@ pub(crate) struct News {
 impl Counts {
     /// Counts from the whole case; `quiet` says which alarms are kept quiet.
     pub fn of(case: &Case, quiet: impl Fn(&str) -> bool) -> Counts {
-        let mut counts = Counts::default();
+        let loud = case.open.iter().filter(|alarm| !quiet(alarm)).count();
+        let mut counts = Counts {
+            open: case.open.len(),
+            loud,
+            news: BTreeMap::new(),
+        };
         for (receiver, told) in &case.status.told {
-            let gone = told.about.iter().filter(|a| !case.open.contains(*a));
-            let news = News {
-                fresh: 0,
-                gone: gone.count(),
-            };
+            let mut news = News::default();
+            apart(
+                case.open.iter(),
+                told.about.iter(),
+                |alarm, open| match open {
+                    true => news.fresh += usize::from(!quiet(alarm)),
+                    false => news.gone += 1,
+                },
+            );
             counts.news.insert(receiver.clone(), news);
-        }
-        for alarm in &case.open {
-            counts.open += 1;
-            if quiet(alarm) {
-                continue;
-            }
-            counts.loud += 1;
-            for (receiver, news) in &mut counts.news {
-                let told = case.status.told.get(receiver);
-                news.fresh += usize::from(told.is_some_and(|t| !t.about.contains(alarm)));
-            }
         }
         counts
     }
@@ -84,6 +84,35 @@ impl Counts {
             }
         }
     }
+}
+
+/// Names what stands in one of two ordered sets only, and whether that is the first. The names of two
+/// sets are mostly the same, and then shared, so that nothing of them is compared.
+pub(crate) fn apart<'n>(
+    a: impl Iterator<Item = &'n Name>,
+    b: impl Iterator<Item = &'n Name>,
+    mut only: impl FnMut(&'n Name, bool),
+) {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        let order = match Name::ptr_eq(x, y) {
+            true => Ordering::Equal,
+            false => x.cmp(y),
+        };
+        match order {
+            Ordering::Less => only(x, true),
+            Ordering::Greater => only(y, false),
+            Ordering::Equal => {}
+        }
+        if order.is_le() {
+            a.next();
+        }
+        if order.is_ge() {
+            b.next();
+        }
+    }
+    a.for_each(|x| only(x, true));
+    b.for_each(|y| only(y, false));
 }
 
 fn step(count: &mut usize, up: bool) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Cause, NotificationKind, State, Time};
+use model::{Cause, NotificationKind, Time};
 
 use crate::agenda::{self, What};
 use crate::case::Hold;
@@ -62,8 +62,13 @@ impl Round<'_> {
                 false => format!("everything of {group} is OK again ({route})"),
             },
         };
-        let blind = draft.open().filter(|name| self.is_blind(name));
-        let blind: Vec<&str> = blind.map(|name| &**name).collect();
+        let blind: Vec<&str> = match self.engine.index.blind.is_empty() {
+            true => Vec::new(),
+            false => {
+                let blind = draft.open().filter(|name| self.is_blind(name));
+                blind.map(|name| &**name).collect()
+            }
+        };
         if !blind.is_empty() && what != What::Recover {
             because.push_str(&format!(
                 "; {} {} without data now, which is no recovery",
@@ -78,18 +83,16 @@ impl Round<'_> {
         let Some(told) = draft.status.told.get(receiver) else {
             return "the incident changed".into();
         };
-        let open: BTreeSet<&str> = draft.open().map(|name| &**name).collect();
-        let fresh: Vec<&str> = open
-            .iter()
-            .copied()
-            .filter(|name| !told.about.contains(*name) && !self.hush.is_quiet(name))
-            .collect();
-        let gone: Vec<&str> = told
-            .about
-            .iter()
-            .map(|name| &**name)
-            .filter(|name| !open.contains(name))
-            .collect();
+        let (mut fresh, mut gone): (Vec<&str>, Vec<&str>) = Default::default();
+        agenda::apart(
+            draft.in_order(),
+            told.about.iter(),
+            |name, open| match open {
+                true if self.hush.is_quiet(name) => {}
+                true => fresh.push(name),
+                false => gone.push(name),
+            },
+        );
         let mut parts = Vec::new();
         if !fresh.is_empty() {
             let names = words::list(&fresh);
@@ -222,8 +225,7 @@ impl Round<'_> {
     }
 
     fn is_blind(&self, alarm: &str) -> bool {
-        let known = self.engine.book.alarms.get(alarm);
-        known.is_some_and(|alarm| alarm.state() == State::InsufficientData)
+        self.engine.index.blind.contains(alarm)
     }
 }
 

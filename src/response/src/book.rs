@@ -13,7 +13,7 @@ use model::{
 use crate::case::{Case, Hold, Member, Status, believed};
 use crate::chain;
 use crate::outbox::Outbox;
-use crate::receipt::{Labelled as _, Line, Name, Named, Names, Pool, Receipt};
+use crate::receipt::{Labelled as _, Line, Name, Named, Names, Numbers, Pool, Receipt};
 use crate::rules;
 use crate::silence::Quieting;
 
@@ -31,10 +31,16 @@ pub(crate) struct Book {
     pub unsealed_since: Option<Time>,
     /// Incidents for which something of a runbook was done, and when last.
     pub operated: BTreeMap<IncidentId, Time>,
+    /// What was deployed lately, and when that was noticed.
+    pub deployed: BTreeMap<String, Time>,
+    /// Drills: when which alarm was flipped.
+    pub drills: BTreeSet<(Time, String)>,
     /// By runbook: when it was worked with.
     pub uses: BTreeMap<String, Uses>,
     /// Of the last entry.
     pub sequence: i64,
+    /// The time of the latest entry.
+    pub at: Option<Time>,
     /// Identities of transitions before this are forgotten.
     pub horizon: Option<Time>,
     pub names: Names,
@@ -141,6 +147,7 @@ impl Book {
     /// journal keeps them.
     pub fn apply(&mut self, sequence: i64, entry: &Entry) -> Vec<Flip> {
         self.sequence = sequence;
+        self.at = self.at.max(Some(entry.at()));
         match entry {
             Entry::Received {
                 transition,
@@ -148,10 +155,12 @@ impl Book {
                 runbook,
                 ..
             } => {
-                if let Some(runbook) = runbook
-                    && is_drill(transition)
-                {
-                    self.uses.entry(runbook.stem.clone()).or_default().drilled = Some(*at);
+                if is_drill(transition) {
+                    let alarm = transition.alarm.clone();
+                    self.drills.insert((transition.at, alarm));
+                    if let Some(runbook) = runbook {
+                        self.uses.entry(runbook.stem.clone()).or_default().drilled = Some(*at);
+                    }
                 }
                 return self.received(sequence, entry, (transition, *at));
             }
@@ -281,7 +290,10 @@ impl Book {
                     false => Some(*at),
                 };
             }
-            Entry::Duplicate { .. } | Entry::Deployed { .. } => {}
+            Entry::Deployed { what, at, .. } => {
+                self.deployed.insert(what.clone(), *at);
+            }
+            Entry::Duplicate { .. } => {}
         }
         Vec::new()
     }
@@ -366,7 +378,7 @@ impl Book {
         let Some(case) = self.cases.get_mut(id) else {
             return flips;
         };
-        let mut joined = BTreeSet::new();
+        let mut joined = Vec::with_capacity(names.len());
         for name in names {
             let Some(alarm) = self.alarms.get_mut(name.as_str()) else {
                 continue;
@@ -379,7 +391,7 @@ impl Book {
             }
             let receipt = alarm.receipt.clone();
             let name = receipt.alarm.clone();
-            joined.insert(name.clone());
+            joined.push(self.names.number(&name, || name.clone()));
             let member = case.members.get(&name);
             if member.is_none_or(|member| member.receipt.sequence != receipt.sequence) {
                 let line = Line::Received(receipt.clone());
@@ -405,7 +417,7 @@ impl Book {
         // As it stands in the journal, with the alarms that are not known, too.
         let digest = chain::digest(entry);
         let line = match joined.len() == names.len() {
-            true => Line::Joined(Box::new((self.names.numbers(&joined), entry.at()))),
+            true => Line::Joined(Box::new((joined.into(), entry.at()))),
             false => Line::of(entry),
         };
         case.note(sequence, line, &digest);
@@ -525,19 +537,17 @@ impl Book {
 
     fn notify(&mut self, sequence: i64, entry: &Entry, notification: &Notification) {
         self.outbox.decided(sequence, notification);
-        let alarms = &self.alarms;
-        let about: Arc<BTreeSet<Name>> = Arc::new(
-            notification
-                .about
-                .iter()
-                .map(|name| match alarms.get_key_value(name.as_str()) {
-                    Some((name, _)) => name.clone(),
-                    None => name.as_str().into(),
-                })
-                .collect(),
-        );
+        let (alarms, names) = (&self.alarms, &mut self.names);
+        let numbers = notification.about.iter().map(|name| {
+            let own = || match alarms.get_key_value(name.as_str()) {
+                Some((name, _)) => name.clone(),
+                None => name.as_str().into(),
+            };
+            names.number(name, own)
+        });
+        let numbers: Numbers = numbers.collect();
+        let about = Arc::new(self.names.names(&numbers));
         let digest = chain::digest(entry);
-        let numbers = self.names.numbers(&*about);
         let bare = Notification {
             id: notification.id.clone(),
             kind: notification.kind,
@@ -620,15 +630,20 @@ impl Book {
         for alarm in self.alarms.values_mut() {
             alarm.seen.retain(|(at, _)| *at >= before);
         }
+        self.drills.retain(|(at, _)| *at >= before);
+        self.deployed.retain(|_, at| *at >= before);
         self.outbox.forget(before);
         self.pool.tidy();
         gone
     }
 }
 
+/// How the reason of a drill begins: CloudWatch keeps nothing else of it.
+pub const DRILL: &str = "drill by ";
+
 /// Whether somebody flipped the alarm on purpose.
 fn is_drill(transition: &Transition) -> bool {
-    transition.to == State::Alarm && transition.reason_data.get("drill").is_some()
+    transition.to == State::Alarm && transition.reason.starts_with(DRILL)
 }
 
 /// Whether `new` is later than `last`. At the same instant, the one that starts from the other's

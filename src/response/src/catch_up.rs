@@ -4,7 +4,7 @@
 //! history how it came there. What the journal lacks is emitted once, in order, marked late; a
 //! resolve is never lost, because a state that differs is enough, with or without history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{AlarmSpec, Arrival, Entry, Path, State, Time, Transition};
 use serde_json::{Value, json};
@@ -33,9 +33,11 @@ pub struct Current {
 const SAME: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Engine {
-    /// The entries for transitions that were missed. `current`: the alarms that the API lists;
-    /// `history`: state changes of any of them since the journal's last look, in any order, also
-    /// those that are known. Applying the entries and asking again answers nothing.
+    /// The entries for transitions that were missed, up to the first end of an alarm whose fire is
+    /// not decided about: what fired and ended while nobody listened is an incident all the same.
+    /// `current`: the alarms that the API lists; `history`: state changes of any of them since the
+    /// journal's last look, in any order, also those that are known. Applying the entries, deciding
+    /// and asking again answers the rest, and at last nothing.
     pub fn catch_up<'s>(
         &self,
         current: &[Current],
@@ -119,6 +121,27 @@ impl Engine {
             Entry::Received { transition, .. } => transition.at,
             _ => now,
         });
+        entries.truncate(self.until_hidden(&entries));
         entries
+    }
+
+    /// How many of these can be taken in before a decision.
+    fn until_hidden(&self, entries: &[Entry]) -> usize {
+        let mut fired = BTreeSet::new();
+        let hides = |entry: &Entry| {
+            let Entry::Received { transition, .. } = entry else {
+                return false;
+            };
+            let alarm = transition.alarm.clone();
+            match transition.to {
+                State::Alarm => {
+                    fired.insert(alarm);
+                    false
+                }
+                _ => fired.contains(&alarm) || self.awaits_decision(&alarm),
+            }
+        };
+        let hidden = entries.iter().position(hides);
+        hidden.unwrap_or(entries.len())
     }
 }

@@ -16,6 +16,7 @@ use crate::pace::{Pace, Room};
 use crate::receipt::{Labelled as _, Labels, Name, strings};
 use crate::rules::{self, Node};
 use crate::words;
+use rustc_hash::FxHashMap;
 
 /// How long an entry of a timeline may stand without a seal.
 const UNSEALED: Duration = Duration::from_secs(60);
@@ -85,7 +86,8 @@ impl Engine {
 #[derive(Default)]
 struct Arrivals<'e> {
     node: usize,
-    alarms: BTreeSet<&'e Name>,
+    /// In order.
+    alarms: Vec<&'e Name>,
 }
 
 /// One call of `decide`.
@@ -164,14 +166,19 @@ impl<'e> Round<'e> {
     /// that has just ended, or into a new one.
     fn place(&mut self, drafts: &mut Drafts<'e>) {
         let engine = self.engine;
-        let mut groups: BTreeMap<&str, Arrivals<'e>> = BTreeMap::new();
+        let mut groups: FxHashMap<&str, Arrivals<'e>> = FxHashMap::default();
         for alarm in &engine.index.unplaced {
             for place in engine.open_places(alarm) {
                 let arrivals = groups.entry(&place.group).or_default();
                 arrivals.node = place.node;
-                arrivals.alarms.insert(alarm);
+                // Two routes can bring it here, one directly after the other.
+                if arrivals.alarms.last() != Some(&alarm) {
+                    arrivals.alarms.push(alarm);
+                }
             }
         }
+        let mut groups: Vec<(&str, Arrivals<'e>)> = groups.into_iter().collect();
+        groups.sort_unstable_by_key(|(group, _)| *group);
         for (group, arrivals) in groups {
             let current = engine.book.groups.get(group);
             let current = current.and_then(|id| engine.book.cases.get(id));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{IncidentId, Severity};
 
-use crate::agenda::{Counts, News};
+use crate::agenda::{self, Counts, News};
 use crate::case::{Case, Status};
 use crate::engine::Engine;
 use crate::receipt::Name;
@@ -55,14 +55,15 @@ impl<'e> Draft<'e> {
         }
     }
 
-    pub fn join(&mut self, hush: &Hush<'e>, alarms: BTreeSet<&'e Name>) {
+    /// `alarms`: in order.
+    pub fn join(&mut self, hush: &Hush<'e>, alarms: Vec<&'e Name>) {
         for alarm in &alarms {
             if !self.case.is_some_and(|case| case.open.contains(*alarm)) {
                 let quiet = hush.is_quiet(alarm);
                 self.counts.flip(&self.status, alarm, true, quiet);
             }
         }
-        self.joins = alarms;
+        self.joins = alarms.into_iter().collect();
     }
 
     /// Its alarms that are not OK.
@@ -71,6 +72,15 @@ impl<'e> Draft<'e> {
         before
             .filter(|name| !self.joins.contains(name))
             .chain(self.joins.iter().copied())
+    }
+
+    /// The same by name.
+    pub fn in_order(&self) -> impl Iterator<Item = &Name> {
+        let mut open: Vec<&Name> = self.open().collect();
+        if !self.joins.is_empty() {
+            open.sort_unstable();
+        }
+        open.into_iter()
     }
 
     /// All its alarms.
@@ -100,14 +110,15 @@ impl<'e> Draft<'e> {
         let Some(told) = self.status.told.get(receiver) else {
             return;
         };
-        let open: BTreeSet<&Name> = self.open().collect();
-        let news = News {
-            fresh: open
-                .iter()
-                .filter(|name| !told.about.contains(**name) && !hush.is_quiet(name))
-                .count(),
-            gone: told.about.iter().filter(|n| !open.contains(n)).count(),
-        };
+        let mut news = News::default();
+        agenda::apart(
+            self.in_order(),
+            told.about.iter(),
+            |name, open| match open {
+                true => news.fresh += usize::from(!hush.is_quiet(name)),
+                false => news.gone += 1,
+            },
+        );
         self.counts.news.insert(receiver.into(), news);
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Index {
     pub due: BTreeSet<(Time, IncidentId)>,
     /// Alarms in ALARM that belong to an incident and are in none.
     pub unplaced: BTreeSet<Name>,
+    /// Alarms without data.
+    pub blind: FxHashSet<Name>,
 }
 
 /// Names of groups, which alarms share. It follows from what is kept, so it is part of no
@@ -118,6 +120,11 @@ impl Engine {
     /// The sequence of the last entry; 0 before the first.
     pub fn sequence(&self) -> i64 {
         self.book.sequence
+    }
+
+    /// When the journal's latest entry was made; `None` before the first.
+    pub fn last(&self) -> Option<Time> {
+        self.book.at
     }
 
     /// Follows a new `routes.yaml`. Incidents stay with the route of the same receivers and
@@ -278,6 +285,12 @@ impl Engine {
             .map(|(id, _)| id)
     }
 
+    /// The drills since then: which alarm was flipped, and when.
+    pub fn drills_since(&self, since: Time) -> impl Iterator<Item = (&str, Time)> {
+        let drills = self.book.drills.range((since, String::new())..);
+        drills.map(|(at, alarm)| (alarm.as_str(), *at))
+    }
+
     /// When a runbook was worked with, as far as the journal reaches.
     pub fn runbook_uses(&self, stem: &str) -> Uses {
         self.book.uses.get(stem).copied().unwrap_or_default()
@@ -285,8 +298,15 @@ impl Engine {
 
     /// How many alarms are in ALARM, as far as the journal knows.
     pub fn firing(&self) -> usize {
-        let alarms = self.book.alarms.values();
-        alarms.filter(|alarm| alarm.state() == State::Alarm).count()
+        self.firing_alarms().count()
+    }
+
+    /// The alarms in ALARM and since when, as far as the journal knows, in no order.
+    pub fn firing_alarms(&self) -> impl Iterator<Item = (&str, Time)> {
+        let alarms = self.book.alarms.iter();
+        alarms
+            .filter(|(_, alarm)| alarm.state() == State::Alarm)
+            .map(|(name, alarm)| (&**name, alarm.since()))
     }
 
     /// The alarm in ALARM that keeps this one quiet by a rule of `inhibit`.
@@ -332,6 +352,7 @@ impl Index {
             let labels = &alarm.receipt.labels;
             let places = index.groups.share(rules.places(labels));
             index.places.insert(name.clone(), places);
+            index.see(name, alarm);
             let firing = alarm.state() == State::Alarm;
             let inhibitions = &mut index.inhibitions;
             inhibitions.set(&rules.inhibit, name, labels, firing);
@@ -423,6 +444,7 @@ impl Index {
         let Some((name, alarm)) = book.alarms.get_key_value(name) else {
             return;
         };
+        self.see(name, alarm);
         let labels = &alarm.receipt.labels;
         let places = self.groups.share(rules.places(labels));
         let mut touched: BTreeSet<&IncidentId> = alarm.cases.iter().collect();
@@ -454,6 +476,13 @@ impl Index {
             self.refresh(book, rules, id);
         }
         self.reconsider(book, rules, name);
+    }
+
+    fn see(&mut self, name: &Name, alarm: &Alarm) {
+        match alarm.state() {
+            State::InsufficientData => self.blind.insert(name.clone()),
+            State::Ok | State::Alarm => self.blind.remove(name),
+        };
     }
 
     /// Alarms became quiet or stopped being so; answers the incidents that this touches.

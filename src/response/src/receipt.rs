@@ -222,18 +222,22 @@ impl PartialEq for Names {
 pub(crate) type Numbers = Box<[u32]>;
 
 impl Names {
-    pub fn numbers<'n>(&mut self, names: impl IntoIterator<Item = &'n Name>) -> Numbers {
-        names.into_iter().map(|name| self.number(name)).collect()
-    }
-
-    fn number(&mut self, name: &Name) -> u32 {
+    /// `own`: the name itself, to share it where it is new here.
+    pub fn number(&mut self, name: &str, own: impl FnOnce() -> Name) -> u32 {
         if let Some(number) = self.numbers.get(name) {
             return *number;
         }
         let number = self.names.len() as u32;
+        let name = own();
         self.names.push(name.clone());
-        self.numbers.insert(name.clone(), number);
+        self.numbers.insert(name, number);
         number
+    }
+
+    /// The names, shared.
+    pub fn names(&self, numbers: &[u32]) -> BTreeSet<Name> {
+        let names = numbers.iter().map(|number| &self.names[*number as usize]);
+        names.cloned().collect()
     }
 
     fn strings(&self, numbers: &[u32]) -> BTreeSet<String> {

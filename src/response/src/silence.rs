@@ -149,15 +149,18 @@ impl Engine {
         })
     }
 
-    /// The entries for a deploy: that it happened, and a silence for each rule of `mute` that it
-    /// falls under.
+    /// The entries for something that was deployed at that time: that it happened, and a silence for
+    /// each rule of `mute` that it falls under and whose time is not over; nothing when it is known.
     pub fn deploy(
         &self,
         routes: &Routes,
         labels: &BTreeMap<String, String>,
-        what: &str,
+        (what, deployed): (&str, Time),
         now: Time,
     ) -> Vec<Entry> {
+        if self.book.deployed.contains_key(what) {
+            return Vec::new();
+        }
         let mut entries = vec![Entry::Deployed {
             labels: labels.clone(),
             what: what.into(),
@@ -165,7 +168,8 @@ impl Engine {
         }];
         let mut made: BTreeSet<SilenceId> = BTreeSet::new();
         for mute in &routes.mute {
-            if !all_match(&mute.deploy, labels) {
+            let until = deployed + mute.length;
+            if until <= now || !all_match(&mute.deploy, labels) {
                 continue;
             }
             let mut matchers = mute.target.clone();
@@ -184,7 +188,7 @@ impl Engine {
                     by: "deploy".into(),
                     reason: what.into(),
                     from: now,
-                    until: now + mute.length,
+                    until,
                     origin: SilenceOrigin::Deploy,
                 },
                 at: now,

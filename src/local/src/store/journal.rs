@@ -84,7 +84,7 @@ struct Row {
 
 impl Row {
     fn new(entry: &Entry) -> Result<Row> {
-        let value = serde_json::to_value(entry)
+        let text = serde_json::to_string(entry)
             .map_err(|e| Error::new("append to", "journal", Kind::Invalid).because(e))?;
         let incident = match entry {
             Entry::Opened { incident, .. }
@@ -94,11 +94,18 @@ impl Row {
         };
         Ok(Row {
             at: entry.at().millis(),
-            kind: value["kind"].as_str().unwrap_or_default().to_owned(),
+            kind: kind(&text).to_owned(),
             incident,
-            entry: value.to_string(),
+            entry: text,
         })
     }
+}
+
+/// The tag of an entry, which its JSON begins with.
+fn kind(entry: &str) -> &str {
+    let kind = entry.strip_prefix(r#"{"kind":""#);
+    kind.and_then(|rest| Some(rest.split_once('"')?.0))
+        .unwrap_or_default()
 }
 
 fn last(conn: &Connection) -> rusqlite::Result<i64> {
@@ -151,4 +158,36 @@ pub(super) fn shorten(conn: &Connection, before: Time, limit: usize) -> rusqlite
         .execute([floor])?;
     conn.prepare_cached("DELETE FROM journal WHERE sequence <= ?1")?
         .execute([floor])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_an_entry_is_its_kind() {
+        let at = Time::EPOCH;
+        let incident = model::IncidentId("INC-1".into());
+        let entries = [
+            Entry::Reopened {
+                incident: incident.clone(),
+                at,
+            },
+            Entry::Resolved {
+                incident,
+                at,
+                by: None,
+            },
+            Entry::Sealed {
+                heads: Default::default(),
+                at,
+            },
+        ];
+        let kinds = entries.iter().map(|entry| Row::new(entry).unwrap().kind);
+        let expect = entries.iter().map(|entry| {
+            let value = serde_json::to_value(entry).unwrap();
+            value["kind"].as_str().unwrap().to_owned()
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), expect.collect::<Vec<_>>());
+    }
 }

@@ -79,7 +79,18 @@ pub(crate) static PROJECT: Table = Table {
             Shape::Table(&SIGN_IN),
             "The load balancer that signs people in.",
         ),
+        may("sns", Shape::Table(&SNS), "Messages of SNS over HTTPS."),
     ],
+};
+
+static SNS: Table = Table {
+    name: "sns",
+    doc: "Which messages of SNS are taken over HTTPS.",
+    keys: &[may(
+        "accept_signature_version_1",
+        Shape::Bool,
+        "Those signed with SHA-1, too; false by default.",
+    )],
 };
 
 static SIGN_IN: Table = Table {
@@ -311,6 +322,9 @@ pub(crate) fn decode(
                 admin: roles.strings("admin"),
             })
         }),
+        sns_version_1: fields
+            .table("sns", &SNS)
+            .is_some_and(|s| s.flag("accept_signature_version_1")),
         variables,
     };
     let canary = fields.table("canary", &CANARY);

@@ -25,12 +25,12 @@ const WIDTH: usize = 300;
 /// The window of an incident: from a quarter of an hour before it until its end, or now.
 pub fn window(daemon: &Daemon, id: &IncidentId) -> Option<Span> {
     let incident = daemon.engine().incident(id)?;
-    let end = incident.resolved.unwrap_or_else(|| daemon.now());
-    let end = end + Duration::from_secs(60);
-    Some(Span::new(
-        (incident.opened - BEFORE).max(end - LONGEST),
-        end,
-    ))
+    Some(around(incident.opened, incident.resolved, daemon.now()))
+}
+
+fn around(opened: Time, resolved: Option<Time>, now: Time) -> Span {
+    let end = resolved.unwrap_or(now) + Duration::from_secs(60);
+    Span::new((opened - BEFORE).max(end - LONGEST), end)
 }
 
 /// Runs a query; `None` for what is none. What went wrong is part of the answer.
@@ -191,5 +191,25 @@ fn cut(text: &str) -> String {
     match line.char_indices().nth(WIDTH) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_begins_before_its_incident_and_ends_with_it_and_is_never_longer_than_a_day() {
+        let at = Time::from_secs;
+        let minutes = |n: u64| at(1_000_000) + Duration::from_secs(60 * n);
+        let opened = minutes(0);
+        let check = |resolved: Option<u64>, now: u64, start: Time, end: Time| {
+            let span = around(opened, resolved.map(minutes), minutes(now));
+            assert_eq!((span.start, span.end), (start, end), "{resolved:?} {now}");
+        };
+        let before = opened - Duration::from_secs(900);
+        check(None, 30, before, minutes(31));
+        check(Some(20), 500, before, minutes(21));
+        check(None, 3_000, minutes(3_001 - 1_440), minutes(3_001));
     }
 }

@@ -54,11 +54,20 @@ impl Task for CatchUp {
             wake = now + ON_ITS_WAY;
         }
         let history = self.history(&current, now).await;
-        let missed = daemon
-            .enter::<ports::Error>(|engine| {
-                Ok(engine.catch_up(&current, &history, |name| daemon.spec(name), now))
-            })
-            .await?;
+        let mut missed = 0;
+        loop {
+            // The end of what is not decided about waits for the decision.
+            daemon.decide(now).await?;
+            let taken = daemon
+                .enter::<ports::Error>(|engine| {
+                    Ok(engine.catch_up(&current, &history, |name| daemon.spec(name), now))
+                })
+                .await?;
+            if taken == 0 {
+                break;
+            }
+            missed += taken;
+        }
         if missed > 0 {
             tracing::warn!(missed, "transitions were missed and are received late");
             daemon.respond.poke();
@@ -103,20 +112,22 @@ impl CatchUp {
         Ok((current, later))
     }
 
-    /// How those came there whose state or time is another than the journal's.
+    /// How those came there whose state or time is another than the journal's. Of an alarm that the
+    /// journal does not know, only what happened since the journal's last entry was missed; to a
+    /// journal without entries the past is no news.
     async fn history(&self, current: &[Current], now: Time) -> Vec<Transition> {
         let differing: Vec<(&str, Time)> = {
             let engine = self.0.engine();
-            let differs = |c: &&Current| {
-                engine.alarm(&c.alarm).is_some_and(|known| {
-                    known.state() != c.state || c.since > known.since() + Duration::from_secs(1)
-                })
+            let since = |c: &Current| match engine.alarm(&c.alarm) {
+                Some(known) => {
+                    let later = c.since > known.since() + Duration::from_secs(1);
+                    (known.state() != c.state || later).then(|| known.since())
+                }
+                None => engine.last().filter(|last| c.since > *last),
             };
-            let since = |name: &str| engine.alarm(name).map(|known| known.since());
             current
                 .iter()
-                .filter(differs)
-                .filter_map(|c| Some((&*c.alarm, since(&c.alarm)?)))
+                .filter_map(|c| Some((&*c.alarm, since(c)?)))
                 .take(HISTORIES)
                 .collect()
         };

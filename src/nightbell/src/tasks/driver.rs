@@ -44,6 +44,8 @@ pub struct Status {
     pub failures: u64,
     /// Whether it is running now.
     pub running: bool,
+    /// Since when it is running now.
+    pub began: Option<Time>,
     /// When it last ran.
     pub last: Option<Time>,
     /// When it runs next.
@@ -108,6 +110,7 @@ impl Driver {
             runs: 0,
             failures: 0,
             running: false,
+            began: None,
             last: None,
             next: self.clock.now(),
             summary: "not run yet".into(),
@@ -145,11 +148,15 @@ async fn drive(
             () = clock.sleep_until(due) => false,
         };
         let now = if poked { clock.now() } else { due };
-        status.send_modify(|s| s.running = true);
+        status.send_modify(|s| {
+            s.running = true;
+            s.began = Some(clock.now());
+        });
         poke.wanted.store(false, Ordering::Release);
         let outcome = AssertUnwindSafe(task.run(now)).catch_unwind().await;
         status.send_modify(|s| {
             s.running = false;
+            s.began = None;
             s.runs += 1;
             s.last = Some(now);
             let failure = match outcome {

@@ -15,6 +15,8 @@ pub struct Heartbeat(pub Arc<Daemon>);
 /// The tasks without which nobody is told.
 const NEEDED: &[&str] = &["receive", "respond"];
 const PERIOD: Duration = Duration::from_secs(60);
+/// A run that takes longer than this hangs: nothing that is waited for may take so long.
+const HANGS: Duration = Duration::from_secs(180);
 
 #[async_trait]
 impl Task for Heartbeat {
@@ -75,8 +77,12 @@ impl Heartbeat {
         }
         let statuses = crate::http::api::telemetry::statuses(&self.0);
         NEEDED.iter().find_map(|name| {
-            let error = statuses.get(name)?.error.as_ref()?;
-            Some(format!("no heartbeat while `{name}` fails: {error}"))
+            let status = statuses.get(name)?;
+            if let Some(error) = &status.error {
+                return Some(format!("no heartbeat while `{name}` fails: {error}"));
+            }
+            let hangs = status.began.is_some_and(|at| at + HANGS <= self.0.now());
+            hangs.then(|| format!("no heartbeat while `{name}` hangs"))
         })
     }
 }

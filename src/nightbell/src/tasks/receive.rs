@@ -4,34 +4,24 @@
 //! comes again when this process dies. What cannot be understood goes to the dead-letter queue with
 //! the reason. Any daemon may receive any message: a transition that comes twice counts once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Arrival, Entry, State, Time, Transition};
-use ports::{Kind, Message, NewMessage, Queues, Receive as Ask};
-use response::Arrived;
+use model::{State, Time};
+use ports::{Message, NewMessage, Queues, Receive as Ask};
 use response::receive::{Home, Received, parse};
 use tokio_util::sync::CancellationToken;
 
 use super::{Report, Task};
 use crate::daemon::Daemon;
+use crate::inbox::taking::{Contributed, DECISION, Said, contribute, put_aside, take_in};
 
 /// SQS gives at most ten at once.
 const BATCH: u8 = 10;
 /// Batches of one run; between runs the task says how it is.
 const BATCHES: usize = 100;
-/// Attributes of SQS are text of some length; a reason is cut.
-const REASON: usize = 1_000;
-
-/// How often it is looked whether the holder of the lease has decided.
-const LOOK: Duration = Duration::from_millis(500);
-/// Longer than the lease of a holder that died, and than its successor needs. Whose routes are other
-/// ones than ours may never decide as we would; what came is taken in then all the same.
-const DECISION: Duration = Duration::from_secs(60);
-/// With each decision of our own at least one other daemon got something in.
-const DECISIONS: usize = 8;
 
 /// How long receiving takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +65,9 @@ pub struct Receive {
 
 /// What a message says.
 enum Read {
-    Transition(Box<(Transition, Arrival)>),
+    Transition(Box<Said>),
+    /// One time series of an alarm on several.
+    Contributor(Contributed),
     /// Nothing that anybody has to know.
     Other,
     Poison(String),
@@ -145,12 +137,13 @@ impl Receive {
             ..Taken::default()
         };
         let read: Vec<Read> = messages.iter().map(|m| self.read(&m.body)).collect();
-        let now = self.daemon.now();
         let mut rest = &read[..];
         while !rest.is_empty() {
             let (run, after) = rest.split_at(self.run(rest));
-            match self.take_run(run, now).await? {
-                Some(news) => taken.news += news,
+            let said: Vec<&Said> = run.iter().filter_map(Read::said).collect();
+            let until = self.daemon.now() + DECISION;
+            match take_in(&self.daemon, &said, until, self.stop.cancelled()).await? {
+                Some(made) => taken.news += made.entries,
                 // What is not taken in comes again.
                 None => return Ok(taken),
             }
@@ -162,10 +155,23 @@ impl Receive {
         if taken.news > 0 {
             self.daemon.respond.poke();
         }
+        // After the transitions: their alarm's own message may be one of the same batch.
+        let contributed: Vec<Contributed> = read.iter().filter_map(Read::contributed).collect();
+        taken.news += contribute(&self.daemon, &contributed).await?;
         // From here on all of it is durable.
         for (message, read) in messages.iter().zip(&read) {
             if let Read::Poison(why) = read {
-                self.put_aside(message, why).await?;
+                let aside = NewMessage {
+                    body: message.body.clone(),
+                    attributes: message.attributes.clone(),
+                    delay: Duration::ZERO,
+                };
+                let Source {
+                    queues,
+                    dead_letter,
+                    ..
+                } = &self.source;
+                put_aside(&**queues, dead_letter, &message.id, aside, why).await?;
                 taken.poison += 1;
             }
             let queues = &self.source.queues;
@@ -174,54 +180,16 @@ impl Receive {
         Ok(taken)
     }
 
-    /// Takes in messages none of which ends what another one of them begins; answers how many
-    /// entries that made, nothing when the daemon ends before.
-    ///
-    /// An end is not taken in before the fire was decided about, by us or by whoever holds the
-    /// lease: whoever reads both at once finds an alarm that is well, and no incident opens.
-    async fn take_run(&self, run: &[Read], now: Time) -> ports::Result<Option<usize>> {
-        let (mut decided, until) = (0, self.daemon.now() + DECISION);
-        loop {
-            let decides = self.daemon.estate.routes.is_some() && decided < DECISIONS;
-            let waits = decides && self.daemon.now() < until;
-            let mut hidden = false;
-            let news = self
-                .daemon
-                .enter::<ports::Error>(|engine| {
-                    hidden = waits && hides(engine, run);
-                    Ok(match hidden {
-                        true => Vec::new(),
-                        false => self.entries(engine, run, now),
-                    })
-                })
-                .await?;
-            if !hidden {
-                return Ok(Some(news));
-            }
-            match self.daemon.decide(self.daemon.now()).await {
-                Ok(_) => decided += 1,
-                Err(error) if error.kind == Kind::Conflict => {
-                    let look = self.daemon.now() + LOOK;
-                    tokio::select! {
-                        () = self.stop.cancelled() => return Ok(None),
-                        () = self.daemon.clock.sleep_until(look) => {}
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// How many messages from here on can be taken in at once: none of them ends what another one of
     /// them begins. What fired and ended in one batch is an incident all the same.
     fn run(&self, read: &[Read]) -> usize {
         let mut fired = BTreeSet::new();
         for (i, read) in read.iter().enumerate() {
-            let Read::Transition(both) = read else {
+            let Some((transition, _)) = read.said() else {
                 continue;
             };
-            let alarm = both.0.alarm.as_str();
-            match both.0.to {
+            let alarm = transition.alarm.as_str();
+            match transition.to {
                 State::Alarm => {
                     fired.insert(alarm);
                 }
@@ -230,29 +198,6 @@ impl Receive {
             }
         }
         read.len()
-    }
-
-    /// The entries of a batch. The same transition twice in one batch is one.
-    fn entries(&self, engine: &response::Engine, read: &[Read], now: Time) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = Vec::new();
-        for read in read {
-            let Read::Transition(both) = read else {
-                continue;
-            };
-            let (transition, arrival) = &**both;
-            let twin = entries.iter().any(|entry| {
-                matches!(entry, Entry::Received { transition: t, .. }
-                    if t.alarm == transition.alarm && t.to == transition.to && t.at == transition.at)
-            });
-            if twin {
-                continue;
-            }
-            let spec = self.daemon.spec(&transition.alarm);
-            match engine.receive_over(arrival.clone(), transition, spec, now) {
-                Arrived::New(entry) | Arrived::Duplicate(entry) => entries.push(*entry),
-            }
-        }
-        entries
     }
 
     fn read(&self, body: &str) -> Read {
@@ -264,42 +209,29 @@ impl Receive {
             Ok((path, Received::Transition(message))) => {
                 Read::Transition(Box::new(message.arrive(path, &home)))
             }
-            Ok((_, Received::Contributor(_) | Received::Other(_))) => Read::Other,
+            Ok((_, Received::Contributor(message))) => {
+                Read::Contributor(Contributed::of(&message, &home))
+            }
+            Ok((_, Received::Other(_))) => Read::Other,
             Err(poison) => Read::Poison(poison.0),
         }
     }
-
-    async fn put_aside(&self, message: &Message, why: &str) -> ports::Result<()> {
-        let reason: String = why.chars().take(REASON).collect();
-        tracing::warn!(id = %message.id, reason, queue = %self.source.dead_letter, "a message cannot be understood and is put aside");
-        let mut attributes = message.attributes.clone();
-        // SQS takes ten.
-        while attributes.len() > 7 {
-            attributes.pop_last();
-        }
-        attributes.extend(BTreeMap::from([
-            ("reason".to_string(), reason),
-            ("message".to_string(), message.id.clone()),
-        ]));
-        let aside = NewMessage {
-            body: message.body.clone(),
-            attributes,
-            delay: Duration::ZERO,
-        };
-        let queues = &self.source.queues;
-        queues.send(&self.source.dead_letter, &aside).await?;
-        Ok(())
-    }
 }
 
-/// Whether one of these ends what has fired and was not decided about.
-fn hides(engine: &response::Engine, read: &[Read]) -> bool {
-    read.iter().any(|read| match read {
-        Read::Transition(both) => {
-            both.0.to != State::Alarm && engine.awaits_decision(&both.0.alarm)
+impl Read {
+    fn said(&self) -> Option<&Said> {
+        match self {
+            Read::Transition(said) => Some(said),
+            Read::Contributor(_) | Read::Other | Read::Poison(_) => None,
         }
-        Read::Other | Read::Poison(_) => false,
-    })
+    }
+
+    fn contributed(&self) -> Option<Contributed> {
+        match self {
+            Read::Contributor(contributed) => Some(contributed.clone()),
+            Read::Transition(_) | Read::Other | Read::Poison(_) => None,
+        }
+    }
 }
 
 #[async_trait]

@@ -468,7 +468,9 @@ impl Task for Respond {
             }
         }
         let sent = self.send_all(&due, now).await?;
-        crate::drill::finish(&self.daemon, self.daemon.now()).await?;
+        if let Some(at) = crate::drill::finish(&self.daemon, self.daemon.now()).await? {
+            wake = wake.min(at);
+        }
         // What was sent or not changes what is due next.
         if let Some(at) = self.daemon.engine().decide(now).wake {
             wake = wake.min(at);

@@ -297,3 +297,56 @@ fn a_change_of_routes_loses_nobody_and_tells_nothing_twice() {
         ],
     );
 }
+
+#[test]
+fn a_runbook_was_used_and_drilled_when_the_journal_says_so() {
+    let mut engine = Engine::new(&routes("oncall wait=0s"));
+    let reference = |stem: &str| model::RunbookRef {
+        stem: stem.into(),
+        heading: None,
+    };
+    let mut alarm = spec("counter-errors");
+    alarm.runbook = Some(reference("counter"));
+    let uses = |engine: &Engine, stem: &str| {
+        let uses = engine.runbook_uses(stem);
+        (uses.used, uses.drilled)
+    };
+    let arrives = |engine: &mut Engine, to: State, reason: &str, at: Time| {
+        let from = if to == State::Ok {
+            State::Alarm
+        } else {
+            State::Ok
+        };
+        let mut change = transition("counter-errors", from, to, at);
+        change.reason = reason.into();
+        let entry = engine.receive(&change, Some(&alarm), at).unwrap();
+        feed(engine, entry);
+        decide(engine, at);
+    };
+    arrives(&mut engine, State::Alarm, "errors", start());
+    assert_eq!(uses(&engine, "counter"), (None, None), "it was no drill");
+    let incident = engine.incidents().next().unwrap().id;
+    let at = start() + seconds(10);
+    feed(
+        &mut engine,
+        Entry::Step {
+            incident,
+            runbook: reference("counter"),
+            step: model::Step::Looked {
+                query: "errors".into(),
+                result: "none".into(),
+            },
+            by: "ada".into(),
+            at,
+        },
+    );
+    assert_eq!(uses(&engine, "counter"), (Some(at), None));
+    arrives(&mut engine, State::Ok, "errors", start() + seconds(20));
+    let at_drill = start() + seconds(30);
+    let flipped = "drill by ada: nothing is wrong";
+    arrives(&mut engine, State::Alarm, flipped, at_drill);
+    assert_eq!(uses(&engine, "counter"), (Some(at), Some(at_drill)));
+    assert_eq!(uses(&engine, "resize"), (None, None), "another one");
+    let drills: Vec<_> = engine.drills_since(start()).collect();
+    assert_eq!(drills, [("counter-errors", at_drill)]);
+}

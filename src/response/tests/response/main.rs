@@ -9,6 +9,7 @@ mod chain;
 mod engine;
 mod messages;
 mod properties;
+mod published;
 mod quiet;
 mod script;
 mod suppressed;

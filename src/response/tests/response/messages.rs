@@ -1,8 +1,8 @@
 //! Messages that carry transitions, over every path, and what is caught up afterwards.
 //!
 //! The events have the keys and forms of AWS's page "Alarm events and EventBridge" (Amazon CloudWatch
-//! User Guide), with names of ours. The SNS messages have those of the samples that AWS publishes in
-//! its own repositories: the older ones without `AlarmArn`, the newer ones with it. None was recorded.
+//! User Guide), with names of ours. The SNS messages have those of the samples that `published.rs`
+//! names: the newer ones with `AlarmArn`, the older ones without it. None was recorded.
 
 use model::{AlarmSpec, Entry, Path, State, Time, Transition};
 use response::receive::{Home, Kind, Message, Received, parse, parse_message};
@@ -290,7 +290,8 @@ fn current(alarm: &str, state: State, since: Time) -> Current {
     }
 }
 
-/// What is caught up, as `ALARM STATE SECOND`; asking again after applying answers nothing.
+/// What is caught up, as `ALARM STATE SECOND`, with ` |` before what waits for a decision; asking
+/// again after applying answers nothing.
 fn caught_up(
     known: &[(&str, State, u64)],
     now: &[(&str, State, u64)],
@@ -320,21 +321,34 @@ fn caught_up(
         .collect();
     let specs: Vec<AlarmSpec> = now.iter().map(|(a, _, _)| spec(a)).collect();
     let find = |name: &str| specs.iter().find(|s| s.name == name);
-    let entries = engine.catch_up(&current, &history, find, at(10_000));
-    let words = entries.iter().map(|entry| match entry {
-        Entry::Received {
-            transition: t,
-            arrival,
-            ..
-        } => {
-            assert!(arrival.late && arrival.path == Path::CatchUp);
-            format!("{} {} {}", t.alarm, t.to, t.at.since(start()).as_secs())
+    let mut words: Vec<String> = Vec::new();
+    loop {
+        let entries = engine.catch_up(&current, &history, find, at(10_000));
+        if entries.is_empty() {
+            break;
         }
-        other => panic!("{other:?}"),
-    });
-    let words: Vec<String> = words.collect();
-    for entry in &entries {
-        engine.apply(engine.sequence() + 1, entry);
+        for (i, entry) in entries.iter().enumerate() {
+            let Entry::Received {
+                transition: t,
+                arrival,
+                ..
+            } = entry
+            else {
+                panic!("{entry:?}");
+            };
+            assert!(arrival.late && arrival.path == Path::CatchUp);
+            let waits = if i == 0 && !words.is_empty() {
+                "| "
+            } else {
+                ""
+            };
+            let second = t.at.since(start()).as_secs();
+            words.push(format!("{waits}{} {} {second}", t.alarm, t.to));
+            engine.apply(engine.sequence() + 1, entry);
+        }
+        for entry in engine.decide(at(10_000)).entries {
+            engine.apply(engine.sequence() + 1, &entry);
+        }
     }
     assert_eq!(engine.catch_up(&current, &history, find, at(10_001)), []);
     for current in &current {
@@ -342,6 +356,12 @@ fn caught_up(
             .alarm(&current.alarm)
             .map_or(State::InsufficientData, |a| a.state());
         assert_eq!(known, current.state, "{}", current.alarm);
+    }
+    // Whatever fired is part of an incident.
+    for fired in words.iter().filter(|word| word.contains("ALARM")) {
+        let alarm = fired.trim_start_matches("| ").split(' ').next().unwrap();
+        let mut incidents = engine.incidents();
+        assert!(incidents.any(|i| i.alarms.contains_key(alarm)), "{fired}");
     }
     words
 }
@@ -375,7 +395,7 @@ fn catching_up_emits_what_was_missed_once_and_never_loses_a_resolve() {
         &[("a", Ok, 10)],
         &[("a", Ok, 99)],
         &[("a", Ok, 10), ("a", Alarm, 50), ("a", Ok, 99)],
-        &["a ALARM 50", "a OK 99"],
+        &["a ALARM 50", "| a OK 99"],
     );
     // Nothing is known yet.
     check(
@@ -389,7 +409,27 @@ fn catching_up_emits_what_was_missed_once_and_never_loses_a_resolve() {
         &[("a", Ok, 10)],
         &[("a", Ok, 99)],
         &[("a", Ok, 10), ("a", Alarm, 50)],
-        &["a ALARM 50", "a OK 99"],
+        &["a ALARM 50", "| a OK 99"],
+    );
+    // What fires and ends beside others is decided about before its end is taken in.
+    check(
+        &[("b", Alarm, 10)],
+        &[("a", Ok, 99), ("b", Ok, 30), ("c", Alarm, 120)],
+        &[
+            ("b", Ok, 30),
+            ("a", Alarm, 50),
+            ("a", Ok, 60),
+            ("a", Alarm, 70),
+            ("a", Ok, 99),
+        ],
+        &[
+            "b OK 30",
+            "a ALARM 50",
+            "| a OK 60",
+            "a ALARM 70",
+            "| a OK 99",
+            "c ALARM 120",
+        ],
     );
     // Several alarms come in order of time.
     check(

@@ -228,7 +228,8 @@ impl Daemon {
                     "oncall
 mute 5m",
                 );
-                self.engine.deploy(&routes, &labels, "version 7", at)
+                self.engine
+                    .deploy(&routes, &labels, (&format!("version {at}"), at), at)
             }
             Deed::Unacknowledge(n) => {
                 let by = "somebody".to_string();

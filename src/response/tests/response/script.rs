@@ -224,9 +224,10 @@ pub fn play(routes_text: &str, script: &str) -> Simulation {
             "deploy" => {
                 let labels = BTreeMap::from([("service".to_string(), words[2].to_string())]);
                 let what = format!("{} version 7", words[2]);
-                let entries = simulation
-                    .engine()
-                    .deploy(&routes(routes_text), &labels, &what, at);
+                let entries =
+                    simulation
+                        .engine()
+                        .deploy(&routes(routes_text), &labels, (&what, at), at);
                 for entry in entries {
                     simulation.enter(entry);
                 }

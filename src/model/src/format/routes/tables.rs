@@ -190,7 +190,7 @@ pub(super) static MUTE: Table = Table {
         may(
             "deploy",
             Shape::Map(&Shape::AnyText),
-            "Which deploys, by their labels; all by default.",
+            "Which deploys, by their labels (service, function, version); all by default.",
         ),
         may(
             "target",

@@ -161,7 +161,9 @@ impl Notifier for Response<'_> {
                     return;
                 };
                 let engine = self.simulation.engine();
-                let entries = engine.deploy(routes, labels, "a deploy of the test", at);
+                // The same may be deployed again and again.
+                let what = format!("a deploy of the test at {at}");
+                let entries = engine.deploy(routes, labels, (&what, at), at);
                 entries.into_iter().for_each(|entry| self.enter(entry));
             }
             EventKind::SetState { .. } | EventKind::Duplicate(_) | EventKind::Reorder(_) => {}

@@ -16,7 +16,7 @@ use crate::inbox::{self, Taken};
 /// What became of a message.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TakenBody {
-    /// `new`, `known`, `other` or `confirmed`
+    /// `new`, `known`, `other`, `aside` (cannot be understood, and is kept) or `confirmed`
     taken: &'static str,
 }
 
@@ -38,6 +38,7 @@ pub async fn sns(
                 Taken::New => "new",
                 Taken::Known => "known",
                 Taken::Other => "other",
+                Taken::Aside => "aside",
                 Taken::Confirmed => "confirmed",
             },
         })),

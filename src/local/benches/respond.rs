@@ -1,29 +1,35 @@
 //! From alarms that fire to notifications, in CPU time: what Alertmanager was measured with
 //! (10,000 and 50,000 alerts of 100 services in 200 groups, posted one by one and by the hundred),
-//! through the engine and a journal that is on the disk before anything counts as accepted.
+//! through the engine and a journal that is on the disk before anything counts as accepted: a plain
+//! file, written and synced, which is the least that durability costs here, and the journal of
+//! `nightbell up`.
 //!
-//! `-- --tiny` runs each shape once, small. The goals are ratios to Alertmanager 0.25 on the same
-//! machine: 71 to 100 us of CPU an alert in batches of 100 and 319 to 332 us in single posts at
-//! 10,000, 273 MB at 50,000.
+//! `-- --tiny` runs each shape small; `-- --shape N,BATCH file|store` one alone, whose memory is then
+//! that of the process. The goals are ratios to Alertmanager 0.25 on the same machine: 71 to 100 us
+//! of CPU an alert in batches of 100 and 319 to 332 us in single posts at 10,000, 273 MB at 50,000.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a benchmark that cannot go on has failed, and prints what it found"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
+use local::{Limits, SteppedClock, Store};
 use model::route::{Matcher, Receiver, Route, Routes};
 use model::{ActionShape, AlarmKind, AlarmSpec, Entry, Place, Severity, State, Time, Transition};
+use ports::Journal as _;
 use response::Engine;
 
 fn main() {
+    let mut arguments = std::env::args();
     let tiny = std::env::args().any(|a| a == "--tiny");
-    // `--shape N,BATCH`: one alone, whose memory is then that of the process.
-    let one = std::env::args().skip_while(|a| a != "--shape").nth(1);
+    let one = arguments.by_ref().skip_while(|a| a != "--shape").nth(1);
     let one = one.map(|text| {
         let (n, batch) = text.split_once(',').unwrap();
         (n.parse().unwrap(), batch.parse().unwrap())
@@ -33,53 +39,102 @@ fn main() {
         (None, true) => vec![(300, 100), (300, 1)],
         (None, false) => vec![(10_000, 100), (10_000, 1), (50_000, 100), (50_000, 1)],
     };
+    let journals = match arguments.next().as_deref() {
+        Some("file") => vec![Kind::File],
+        Some("store") => vec![Kind::Store],
+        _ => vec![Kind::File, Kind::Store],
+    };
     println!(
-        "alarms  batch  engine us/alarm  with journal us/alarm  notifications  RSS MB (grown)"
+        "alarms  batch  journal  engine us/alarm  journal us/alarm  both  notifications  RSS MB (grown)"
     );
     for (n, batch) in &shapes {
-        // Each shape in a process of its own would be cleaner; memory is therefore a difference.
-        let before = resident();
-        let run = run(*n, *batch);
-        let after = resident();
-        assert_eq!(run.told, *n, "every alarm is told of");
-        println!(
-            "{n:>6} {batch:>6} {:>16.1} {:>22.1} {:>14} {:>8.1} ({:.1})",
-            run.engine.as_secs_f64() * 1e6 / *n as f64,
-            run.all.as_secs_f64() * 1e6 / *n as f64,
-            run.notifications,
-            after,
-            after - before,
-        );
-        drop(run.kept);
+        for kind in &journals {
+            // Each in a process of its own would be cleaner; memory is therefore a difference.
+            let before = resident();
+            let run = run(*n, *batch, *kind);
+            let after = resident();
+            assert_eq!(run.told, *n, "every alarm is told of");
+            let each = |time: Duration| time.as_secs_f64() * 1e6 / *n as f64;
+            println!(
+                "{n:>6} {batch:>6} {:>8} {:>16.1} {:>17.1} {:>5.1} {:>14} {:>8.1} ({:.1})",
+                format!("{kind:?}").to_lowercase(),
+                each(run.engine),
+                each(run.journal),
+                each(run.engine + run.journal),
+                run.notifications,
+                after,
+                after - before,
+            );
+            drop(run.kept);
+        }
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    File,
+    Store,
+}
+
+/// Where entries are kept before they count.
+enum Kept {
+    File(std::fs::File),
+    Store(Store, tokio::runtime::Runtime),
+}
+
+impl Kept {
+    fn open(kind: Kind, folder: &Path) -> Kept {
+        match kind {
+            Kind::File => Kept::File(std::fs::File::create(folder.join("journal")).unwrap()),
+            Kind::Store => {
+                let clock = SteppedClock::new(FIRST);
+                let store = Store::open(folder, Arc::new(clock), Limits::default()).unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                Kept::Store(store, runtime.unwrap())
+            }
+        }
+    }
+
+    fn append(&mut self, entries: &[Entry]) {
+        match self {
+            Kept::File(file) => {
+                let mut text = Vec::new();
+                for entry in entries {
+                    serde_json::to_writer(&mut text, entry).unwrap();
+                    text.push(b'\n');
+                }
+                file.write_all(&text).unwrap();
+                file.sync_data().unwrap();
+            }
+            Kept::Store(store, runtime) => {
+                runtime.block_on(store.journal().append(entries)).unwrap();
+            }
+        }
+    }
+}
+
+const FIRST: Time = Time::from_secs(1_767_600_000);
+
 struct Run {
     engine: Duration,
-    all: Duration,
+    journal: Duration,
     told: usize,
     notifications: usize,
     kept: Engine,
 }
 
-/// Fires `n` alarms, `batch` in one entry of the journal's file, with a decision each simulated
-/// 100 ms, until all are told and every notification is accepted.
-fn run(n: usize, batch: usize) -> Run {
+/// Fires `n` alarms, `batch` in one append, with a decision each simulated 60 to 100 ms, until all
+/// are told and every notification is accepted.
+fn run(n: usize, batch: usize, kind: Kind) -> Run {
+    let folder = tempfile::tempdir().unwrap();
     let mut engine = Engine::new(&routes());
-    let path = std::env::temp_dir().join(format!("respond-{}.journal", std::process::id()));
-    let mut file = std::fs::File::create(&path).unwrap();
-    let mut now = Time::from_secs(1_767_600_000);
-    let (mut told, mut notifications) = (std::collections::BTreeSet::new(), 0);
-    let (mut journal, mut sink) = (Duration::ZERO, Duration::ZERO);
+    let mut kept = Kept::open(kind, folder.path());
+    let mut now = FIRST;
+    let (mut told, mut notifications) = (BTreeSet::new(), 0);
+    let (mut journal, mut sink, mut made) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut append = |engine: &mut Engine, entries: Vec<Entry>| {
         let start = ProcessTime::now();
-        let mut text = Vec::new();
-        for entry in &entries {
-            serde_json::to_writer(&mut text, entry).unwrap();
-            text.push(b'\n');
-        }
-        file.write_all(&text).unwrap();
-        file.sync_data().unwrap();
+        kept.append(&entries);
         journal += start.elapsed();
         for entry in &entries {
             engine.apply(engine.sequence() + 1, entry);
@@ -111,7 +166,6 @@ fn run(n: usize, batch: usize) -> Run {
                 append(engine, sent);
             }
         };
-    let mut made = Duration::ZERO;
     for i in 0..n / batch {
         // What the estate's files and the evaluator bring.
         let making = ProcessTime::now();
@@ -125,7 +179,7 @@ fn run(n: usize, batch: usize) -> Run {
             .collect();
         append(&mut engine, entries);
         // Alertmanager's single posts took 0.6 ms each on this machine, its batches 6 to 14 ms.
-        now = now + Duration::from_micros(600 * batch.min(17) as u64).max(Duration::from_millis(1));
+        now = FIRST + Duration::from_micros(600 * batch.min(17) as u64 * (i as u64 + 1));
         if (i + 1) % (100 / batch).max(1) == 0 {
             decide(&mut engine, now, &mut append);
         }
@@ -135,10 +189,9 @@ fn run(n: usize, batch: usize) -> Run {
         decide(&mut engine, now, &mut append);
     }
     let all = start.elapsed() - sink - made;
-    let _ = std::fs::remove_file(&path);
     Run {
         engine: all - journal,
-        all,
+        journal,
         told: told.len(),
         notifications,
         kept: engine,

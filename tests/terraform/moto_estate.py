@@ -7,6 +7,7 @@ Prints one line, `PORT`. Beside what ../aws/moto_server.py teaches:
    says in seconds when it was made;
  - a bucket that refuses requests without TLS: the emulator is asked as if it had TLS;
  - mapped functions are not started, so that what waits for them waits;
+ - what is asked again under one invocation id is answered as before and not done twice;
  - what was sent, at `/nightbell/told`: mails of SES, messages of topics.
 """
 
@@ -74,6 +75,54 @@ def told():
     return {"mails": mails, "messages": messages}
 
 
+class Once:
+    """A client whose connection broke within an answer asks again under the same id, and gets the answer that it
+    missed: on a busy machine moto's server now and then closes one early, and to create a thing twice is a conflict."""
+
+    KEPT = 4000
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.lock = threading.Lock()
+        self.asked = {}
+
+    def __call__(self, environ, start_response):
+        asked = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+        if not asked:
+            return self.inner(environ, start_response)
+        with self.lock:
+            known = self.asked.get(asked)
+            mine = known is None
+            if mine:
+                known = self.asked[asked] = {"ended": threading.Event()}
+                while len(self.asked) > self.KEPT:
+                    del self.asked[next(iter(self.asked))]
+        if not mine:
+            known["ended"].wait(60)
+            if "answer" in known:
+                status, headers, body = known["answer"]
+                start_response(status, headers)
+                return [body]
+        begun = {}
+
+        def begin(status, headers, exc_info=None):
+            begun["answer"] = (status, headers)
+
+        try:
+            answer = self.inner(environ, begin)
+            body = b"".join(answer)
+            if hasattr(answer, "close"):
+                answer.close()
+            status, headers = begun["answer"]
+            # What failed is tried again in earnest.
+            if status.startswith("2"):
+                known["answer"] = (status, headers, body)
+        finally:
+            known["ended"].set()
+        start_response(status, headers)
+        return [body]
+
+
 def as_if_over_tls():
     statement = moto.iam.access_control.IAMPolicyStatement
     judged = statement.is_action_permitted
@@ -121,7 +170,7 @@ def main():
     mappings_that_wait()
     moto_alarms.teach()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = Account(DomainDispatcherApplication(create_backend_app))
+    app = Once(Account(DomainDispatcherApplication(create_backend_app)))
     server = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.port, flush=True)

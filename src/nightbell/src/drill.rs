@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use model::{
-    Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time,
-    Transition, Unit, Values,
+    Datum, Dimensions, Entry, IncidentId, MetricId, NotificationId, Resolution, State, Time, Unit,
+    Values,
 };
 use ports::ControlPlane;
-use response::{DRILL, Engine};
+use response::{DRILL, Engine, is_drill};
 use serde_json::json;
 
 use crate::daemon::Daemon;
@@ -165,15 +165,9 @@ pub fn stages(engine: &Engine, drill: &Drill) -> Stages {
     stages
 }
 
-/// Whether a drill flipped the alarm.
-pub fn is_drill(transition: &Transition) -> bool {
-    transition.reason.starts_with(DRILL)
-}
-
 fn is_flip(entry: &Entry, drill: &Drill) -> bool {
     matches!(entry, Entry::Received { transition: t, .. }
-        if t.to == State::Alarm && drill.is(&t.alarm, t.at)
-            && (t.at == drill.at || t.reason.starts_with(DRILL)))
+        if drill.is(&t.alarm, t.at) && is_drill(t))
 }
 
 /// Puts the figure of every drill whose mail was accepted: `DrillSeconds` in `Nightbell`. Answers
@@ -183,7 +177,7 @@ fn is_flip(entry: &Entry, drill: &Drill) -> bool {
 /// this one sends were that one's to measure.
 pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<Option<Time>> {
     let mut next: Option<Time> = None;
-    let ended: Vec<Duration> = {
+    let ended: Vec<(Drill, Duration)> = {
         let engine = daemon.engine();
         let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
         let Drills { begun, measured } = &mut *drills;
@@ -197,31 +191,25 @@ pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<Option<Time>> {
                 begun.push(Drill { alarm, at });
             }
         }
-        let since = daemon.sends_since();
         let mut ended = Vec::new();
-        begun.retain(|drill| {
+        for drill in &*begun {
             let accepted = stages(&engine, drill).accepted;
             let over = now.since(drill.at) >= PATIENCE;
             match accepted.or(over.then_some(PATIENCE)) {
-                Some(took) => {
-                    if drill.at + took >= since {
-                        ended.push(took);
-                    }
-                    measured.push(drill.clone());
-                    false
-                }
+                Some(took) => ended.push((drill.clone(), took)),
                 None => {
                     let until = drill.at + PATIENCE;
                     next = Some(next.map_or(until, |next| next.min(until)));
-                    true
                 }
             }
-        });
+        }
         ended
     };
+    let since = daemon.sends_since();
     let data: Vec<Datum> = ended
-        .into_iter()
-        .map(|took| Datum {
+        .iter()
+        .filter(|(drill, took)| drill.at + *took >= since)
+        .map(|(_, took)| Datum {
             metric: MetricId {
                 namespace: "Nightbell".into(),
                 name: "DrillSeconds".into(),
@@ -235,6 +223,12 @@ pub async fn finish(daemon: &Daemon, now: Time) -> ports::Result<Option<Time>> {
         .collect();
     if !data.is_empty() {
         daemon.ports.metrics.put(data).await?;
+    }
+    // Only now: a figure that could not be put is put with the next run.
+    let mut drills = daemon.drills.lock().unwrap_or_else(PoisonError::into_inner);
+    for (drill, _) in ended {
+        drills.begun.retain(|begun| *begun != drill);
+        drills.measured.push(drill);
     }
     Ok(next)
 }

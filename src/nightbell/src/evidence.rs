@@ -136,8 +136,8 @@ pub async fn mail(daemon: &Daemon, notification: &Notification, now: Time) -> (M
             .filter_map(|id| engine.incident(id));
         found.collect()
     };
-    let names: BTreeSet<&String> = incidents.iter().flat_map(|i| i.alarms.keys()).collect();
-    let others = others_in_alarm(daemon, names.into_iter().cloned().collect());
+    let names = incidents.iter().flat_map(|i| i.alarms.keys().cloned());
+    let others = others_in_alarm(daemon, names.collect());
     let mut is_late = false;
     let mail = match (notification.kind, incidents.into_iter().next()) {
         (NotificationKind::Recovered, Some(incident)) => Recovery {

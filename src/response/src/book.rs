@@ -642,7 +642,7 @@ impl Book {
 pub const DRILL: &str = "drill by ";
 
 /// Whether somebody flipped the alarm on purpose.
-fn is_drill(transition: &Transition) -> bool {
+pub fn is_drill(transition: &Transition) -> bool {
     transition.to == State::Alarm && transition.reason.starts_with(DRILL)
 }
 

@@ -54,7 +54,7 @@ mod why;
 mod window;
 mod words;
 
-pub use book::{Alarm, DRILL, Facts, Uses};
+pub use book::{Alarm, DRILL, Facts, Uses, is_drill};
 pub use catch_up::Current;
 pub use chain::{Broken, Linked, verify};
 pub use decide::Decided;

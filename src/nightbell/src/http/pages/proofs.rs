@@ -158,7 +158,7 @@ pub fn delivery(daemon: &Daemon, alarm: &str) -> Vec<Proof> {
         for (_, entry) in engine.timeline(&incident.id) {
             match entry {
                 Entry::Received { transition: t, .. }
-                    if t.alarm == alarm && t.to == AlarmState::Alarm && drill::is_drill(&t) =>
+                    if t.alarm == alarm && t.to == AlarmState::Alarm && response::is_drill(&t) =>
                 {
                     drilled = drilled.max(Some(t.at));
                 }
